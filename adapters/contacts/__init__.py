@@ -1,0 +1,1 @@
+"""The bus's own directory of contact persons."""

@@ -1,0 +1,1 @@
+"""SAP ECC over RFC: sales orders, pending orders and customers; the only package that knows SAP."""

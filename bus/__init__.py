@@ -1,0 +1,1 @@
+"""The messaging runtime: the only package that knows the broker."""

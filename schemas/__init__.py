@@ -1,0 +1,1 @@
+"""The canonical messages, their envelope and their contract; imports nothing else of this project."""
