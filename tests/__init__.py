@@ -1,1 +1,1 @@
-"""Tests of the whole project."""
+"""Tests of the whole project: real sockets, real simulators, a real broker."""
