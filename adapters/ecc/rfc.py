@@ -1,7 +1,7 @@
 """The narrow seam to RFC: one stateful session, and the errors a call can end in.
 
-Two implementations exist: `adapters.ecc.netweaver` (pyrfc) and `adapters.ecc.simulator.client`. Names of the errors follow
-pyrfc's, whose meaning they keep.
+Two implementations exist: `adapters.ecc.netweaver` (pyrfc) and `adapters.ecc.simulator.client`. Names of the errors
+follow pyrfc's, whose meaning they keep.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,7 +54,8 @@ class Session(Protocol):
     def call(self, function: str, /, **parameters: Any) -> Mapping[str, Any]:
         """Call a function module and return its exports and tables.
 
-        Structures are dicts, tables lists of dicts; CHAR and NUMC are `str`, DEC and CURR `decimal.Decimal`, INT4 `int`.
+        Structures are dicts, tables lists of dicts; CHAR and NUMC are `str`, DEC and CURR `decimal.Decimal`, INT4
+        `int`.
 
         Raises
         ------
