@@ -1,1 +1,1 @@
-"""Magento over its REST API: orders, customers and write-backs; the only package that knows Magento."""
+"""Magento's side of the bus: orders come from here, customer numbers and order numbers go back."""

@@ -1,0 +1,1 @@
+"""The simulated shop against the recordings of a real one."""
