@@ -1,0 +1,1 @@
+"""The bus's own database: leases, watermarks, and the tables that adapters define for themselves."""
