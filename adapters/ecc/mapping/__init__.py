@@ -1,0 +1,1 @@
+"""The canonical order and customer as ECC's function modules take them; pure functions, no I/O."""

@@ -1,0 +1,84 @@
+"""The service ``ecc-orders``: each order becomes one sales order, however often its message arrives.
+
+In one session it locks the order's key, looks for its sales order, creates it and commits. Whoever dies before the
+commit leaves nothing; whoever dies after it leaves an update task that holds the lock on (scope 2) until the sales
+order can be found. So a retry either waits for that lock or finds what there is to find.
+"""
+
+from collections.abc import Callable, Sequence
+
+from adapters.ecc.config import EccConfig
+from adapters.ecc.failures import RETRIED, check_return
+from adapters.ecc.keys import order_key
+from adapters.ecc.mapping.sales_order import FUNCTION, create_parameters
+from adapters.ecc.sessions import Conversation, Sessions
+from schemas.envelope import Handler, Message
+from schemas.failures import Permanent, Transient
+from schemas.messages import AddSalesOrder, Body, OrderSynced
+
+UPDATE_TASK_INHERITS = "2"
+"""Lock scope: COMMIT WORK hands the lock to the update task, which frees it when it ends."""
+
+
+def add_sales_orders(
+    sessions: Sessions, config: EccConfig, contact_of: Callable[[str, str], str | None]
+) -> Handler[AddSalesOrder]:
+    """Return the handler that writes an order to ECC; it blocks.
+
+    Parameters
+    ----------
+    contact_of:
+        Returns the contact person that is known for a customer key at a SAP customer, or ``None``; asked where a
+        command names none.
+    """
+
+    def add(message: Message[AddSalesOrder]) -> Sequence[Body]:
+        command = message.body
+        key = order_key(config, command.order.ref)
+        contact = command.contact_person or contact_of(command.order.buyer.key, command.sap_customer_number) or ""
+        with sessions.take() as session:
+            opened = session.call(
+                "Z_ORDERBUS_ORDER_OPEN",
+                IV_ORDER_KEY=key,
+                IV_SCOPE=UPDATE_TASK_INHERITS,
+                IV_FIELD="C" if config.key_field == "purch_no_c" else "S",
+            )
+            existing = str(opened["EV_VBELN"])
+            if existing:
+                session.rollback()
+            sales_order = existing or _create(session, command, key, contact, config)
+        return [
+            OrderSynced(
+                ref=command.order.ref,
+                sales_order=sales_order,
+                sap_customer_number=str(opened["EV_KUNNR"]) or command.sap_customer_number,
+                contact_person=contact,
+                existed=bool(existing),
+            )
+        ]
+
+    return add
+
+
+def _create(session: Conversation, command: AddSalesOrder, key: str, contact: str, config: EccConfig) -> str:
+    """Create the sales order and commit it, in the session that holds the lock."""
+    parameters = create_parameters(command.order, command.sap_customer_number, contact, config)
+    created = session.call(FUNCTION, **parameters)
+    check_return(created["RETURN"], f"Order {key}", config.transient_messages)
+    sales_order = str(created["SALESDOCUMENT"])
+    if not sales_order:
+        raise Permanent(
+            f"Order {key}: ECC reported no error, but gave no sales order number.",
+            "Run the BAPI with the order's values in ECC (SE37) to see why, and retry.",
+        )
+    _commit(session, key)
+    return sales_order
+
+
+def _commit(session: Conversation, key: str) -> None:
+    """Commit; a refusal may come after the update ran, so it is for the retry to look what became of the order."""
+    outcome = session.commit()
+    try:
+        check_return([outcome], f"Order {key}, commit")
+    except Permanent as refused:
+        raise Transient(refused.cause, RETRIED) from refused

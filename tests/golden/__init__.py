@@ -1,0 +1,1 @@
+"""The BAPI call of every recorded order, as a file that people read."""
