@@ -35,11 +35,13 @@ class Service(Struct, frozen=True):
     row: Row
     handlers: Mapping[type[Body], Handler[Any]]
     """One handler for each body type that the row consumes."""
-    runs: Literal["loop", "threads"] = "loop"
-    """``loop``: coroutine handlers (or quick plain ones) on the event loop. ``threads``: blocking plain functions."""
+    runs: Literal["inline", "loop", "threads"] = "loop"
+    """``loop``: coroutine handlers (or quick plain ones) on the event loop. ``threads``: blocking plain functions.
+    ``inline``: pure plain functions of microseconds, called where messages are read and written: no I/O, no waiting."""
     concurrency: int = 1
     """Messages in hand at once; also the number of worker threads where handlers block."""
     prefetch: int = 0
-    """Messages the broker may send ahead; 0 means the concurrency (a crash requeues all that were sent)."""
+    """Messages the broker may send ahead; 0 means the concurrency (a crash requeues all that were sent), or, where
+    handlers run inline, enough to keep one busy while the broker confirms."""
     poll: Poll | None = None
     """Looks for new things between messages, for a poller."""

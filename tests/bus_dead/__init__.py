@@ -1,0 +1,1 @@
+"""Tests of the dead letters and of permissions, on a real broker."""
