@@ -10,7 +10,8 @@
         +------ orderbus.retry.<n>s (queue) <-- orderbus.retry.<n>s (fanout), with the service's queue as key
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import ssl
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import amqp
@@ -280,14 +281,53 @@ def explained(error: Exception, url: str) -> Failure:
             f"The broker at {where} does not give the user this virtual host.",
             "Create it and grant the user permissions on it, or correct broker.url.",
         )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Outage(
+            f"The certificate of the broker at {where} was refused: {error.verify_message.rstrip('.')}.",
+            "Name the authority that signed it in broker.ca_file, and in broker.url the host that it was issued for.",
+        )
+    if isinstance(error, ssl.SSLError):
+        said = (error.reason or "no reason given").replace("_", " ").lower()
+        return Outage(
+            f"The broker at {where} does not agree on TLS: {said}.",
+            "Name its TLS port in broker.url, usually 5671; where it asks for one, the client's certificate in "
+            "broker.cert_file.",
+        )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     return Outage(f"No broker answered at {where}: {reason}.", "Start it, or correct broker.url.")
 
 
 def tls(config: BrokerConfig, url: str) -> dict[str, Any] | bool:
-    """Return kombu's TLS options for a URL: certificate and host name are always verified."""
+    """Return kombu's TLS options for a URL: certificate and host name are always verified.
+
+    Raises
+    ------
+    Permanent
+        A file of the configuration cannot be read, or is not what it should be.
+    """
     if not url.startswith("amqps:"):
         return False
     options: dict[str, Any] = {"server_hostname": parse_url(url)["hostname"] or "localhost"}
-    files = {"ca_certs": config.ca_file, "certfile": config.cert_file, "keyfile": config.key_file}
-    return options | {name: path for name, path in files.items() if path}
+    if config.ca_file:
+        options["ca_certs"] = _usable("ca_file", config.ca_file, ssl.SSLContext.load_verify_locations)
+    if config.cert_file:
+        key_file = config.key_file or None
+        options["certfile"] = _usable(
+            # An empty password keeps OpenSSL from asking for one at the terminal.
+            "cert_file",
+            config.cert_file,
+            lambda context, path: context.load_cert_chain(path, key_file, ""),
+        )
+        options["keyfile"] = key_file
+    return options
+
+
+def _usable(key: str, path: str, load: Callable[[ssl.SSLContext, str], None]) -> str:
+    """Return a path once its file is known to load; py-amqp's own error would not say which file it was."""
+    try:
+        load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
+    except OSError as error:  # ssl.SSLError is one
+        reason = "it holds no PEM of that kind" if isinstance(error, ssl.SSLError) else error.strerror
+        remedy = f"Correct broker.{key}{' and broker.key_file' if key == 'cert_file' else ''}."
+        raise Permanent(f"broker.{key} names {path}, which cannot be used: {reason}.", remedy) from None
+    return path

@@ -33,6 +33,11 @@ ECC_CLEAR_FLAGS = Row("ecc-clear-flags", consumes=(m.OrderSynced, m.OrderWithdra
 """Flags the rows of orders that wait no longer."""
 CONTACTS = Row("contacts", consumes=(m.CustomerRegistered,))
 """Keeps contact persons in the bus's own database."""
+RECONCILE = Row(
+    "reconcile",
+    publishes=(m.OrderPlaced, m.OrderSynced, m.OrderReleased, m.OrderWithdrawn, m.CustomerRegistered),
+)
+"""Compares the two systems on a schedule, and heals what it may by publishing what should have been published."""
 
 TABLE: tuple[Row, ...] = (
     MAGENTO_ORDERS,
@@ -46,6 +51,7 @@ TABLE: tuple[Row, ...] = (
     ECC_RELEASES,
     ECC_CLEAR_FLAGS,
     MAGENTO_ORDER_NUMBERS,
+    RECONCILE,
 )
 """Every service, in the order in which an order meets them."""
 ROW_NAMED: dict[str, Row] = {row.name: row for row in TABLE}

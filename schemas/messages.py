@@ -1,12 +1,11 @@
 """The canonical messages: facts (events, from adapters) and decisions (commands, from the router alone)."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from schemas.order import Address, Identifier, Line, Order, OrderRef
+from schemas.order import Address, Identifier, Line, Moment, Order, OrderRef
 
 
 class Registration(Struct, frozen=True, omit_defaults=True):
@@ -65,7 +64,7 @@ class CustomerRegistered(Struct, frozen=True, omit_defaults=True):
     original_email: Line
     credit_limit: Decimal
     credit_currency: Identifier
-    registered_at: datetime
+    registered_at: Moment
     account_id: Identifier | None = None
     first_name: Line = ""
     last_name: Line = ""
@@ -140,7 +139,7 @@ class HoldOrder(Struct, frozen=True, omit_defaults=True):
 
     ref: OrderRef
     customer: Customer
-    placed_at: datetime
+    placed_at: Moment
 
 
 class RegisterCustomer(Struct, frozen=True, omit_defaults=True):

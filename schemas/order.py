@@ -15,6 +15,8 @@ Line = Annotated[str, Meta(max_length=512)]
 """One line of text: a name, a street line, a description."""
 Text = Annotated[str, Meta(max_length=10_000)]
 """Free text of several lines."""
+Moment = Annotated[datetime, Meta(tz=True)]
+"""A point in time, aware; UTC on the wire."""
 
 
 class OrderRef(Struct, frozen=True):
@@ -149,8 +151,8 @@ class Order(Struct, frozen=True, omit_defaults=True):
     ref: OrderRef
     website: Identifier
     """Magento website id."""
-    placed_at: datetime
-    updated_at: datetime
+    placed_at: Moment
+    updated_at: Moment
     state: Identifier
     status: Identifier
     currency: Annotated[str, Meta(min_length=3, max_length=5)]

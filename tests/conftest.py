@@ -28,6 +28,11 @@ def rabbitmq() -> Iterator[RabbitNode]:
 
 @pytest.fixture
 def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Yield the AMQP URL of a fresh virtual host, see `virtual_host`."""
+    yield from virtual_host(request)
+
+
+def virtual_host(request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the AMQP URL of a fresh virtual host: of the broker named by the environment, or of a private node."""
     if given := os.environ.get("ORDERBUS_TEST_BROKER_URL"):
         yield from _vhost_of_given_broker(given)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import trustme
 from psycopg import sql
 
 from tests.processes import Server, free_port, wait_until
@@ -59,17 +60,21 @@ class PostgresCluster:
 
     Parameters
     ----------
+    password:
+        Of the user `USER`; by default one of its own.
+    tls:
+        Take TLS connections, with a certificate for ``localhost`` and 127.0.0.1 from a private CA, and no others.
     settings:
         Further settings of ``postgresql.conf``.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, password: str = "", tls: bool = False, **settings: str) -> None:
         programs = installed()
         if programs is None:
             pytest.fail(MISSING, pytrace=False)
         self._programs = programs
         self._user = _unprivileged_user()
-        self._password = secrets.token_urlsafe(12)
+        self._password = password or secrets.token_urlsafe(12)
         self._settings = settings
         # Not the user's temporary directory: the path of a socket has at most 103 characters on macOS.
         self.directory = Path(tempfile.mkdtemp(prefix="orderbus-postgres-", dir="/tmp"))
@@ -93,6 +98,9 @@ class PostgresCluster:
             group=pwd.getpwnam(self._user).pw_gid if self._user else None,
             extra_groups=[] if self._user else None,
         )
+        self.ca_file = self.directory / "ca.pem"
+        if tls:
+            self._issue_certificate()
 
     def start(self) -> None:
         """Start the server, on the same port each time, and wait until it takes connections."""
@@ -153,6 +161,20 @@ class PostgresCluster:
         name = url.rpartition("/")[2]
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _issue_certificate(self) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.ca_file)
+        certificate = authority.issue_cert("localhost", "127.0.0.1")
+        chain, key = self.data / "server.crt", self.data / "server.key"
+        certificate.private_key_pem.write_to_path(key)
+        key.chmod(0o600)
+        for pem in certificate.cert_chain_pems:
+            pem.write_to_path(chain, append=True)
+        rules = self.data / "pg_hba.conf"
+        rules.write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        self._give_away(chain, key, rules)
+        self._settings = {"ssl": "on"} | self._settings
 
     def _answers(self) -> bool:
         try:

@@ -56,9 +56,18 @@ class RabbitNode:
         Plugins to enable, e.g. ``rabbitmq_prometheus``; each makes the start slower.
     peer:
         A node whose Erlang cookie and port mapper to share, so that both can form a cluster (see `join`).
+    settings:
+        Further lines of ``rabbitmq.conf``. Where they load definitions, RabbitMQ makes no user `USER`.
     """
 
-    def __init__(self, *, tls: bool = False, plugins: Sequence[str] = (), peer: "RabbitNode | None" = None) -> None:
+    def __init__(
+        self,
+        *,
+        tls: bool = False,
+        plugins: Sequence[str] = (),
+        peer: "RabbitNode | None" = None,
+        settings: Sequence[str] = (),
+    ) -> None:
         scripts = installed()
         if scripts is None:
             pytest.fail(MISSING, pytrace=False)
@@ -67,6 +76,7 @@ class RabbitNode:
         self.directory = Path(tempfile.mkdtemp(prefix="orderbus-rabbitmq-", dir="/tmp"))
         self.name = f"orderbus-{secrets.token_hex(4)}@localhost"
         self._plugins = tuple(plugins)
+        self._settings = tuple(settings)
         self._tls = tls
         self._peer = peer
         self._password = peer._password if peer else secrets.token_urlsafe(12)
@@ -217,7 +227,11 @@ class RabbitNode:
         RuntimeError
             If it fails, with what it printed.
         """
-        return self._run([str(self._scripts / "rabbitmqctl"), "--node", self.name, "--quiet", *arguments])
+        return self.tool("rabbitmqctl", "--quiet", *arguments)
+
+    def tool(self, name: str, *arguments: str) -> str:
+        """Run one of RabbitMQ's command-line tools on the node and return its output; see `ctl`."""
+        return self._run([str(self._scripts / name), "--node", self.name, *arguments])
 
     def eval(self, expressions: str) -> str:
         """Evaluate Erlang expressions, ended by a full stop, in the node; quick, unlike `ctl`."""
@@ -305,7 +319,7 @@ class RabbitNode:
                 "ssl_options.verify = verify_none",
                 "ssl_options.fail_if_no_peer_cert = false",
             ]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *self._settings]) + "\n"
 
     def _issue_certificate(self) -> None:
         authority = trustme.CA()

@@ -18,6 +18,7 @@ HARMLESS: Mapping[str, Mapping[str, Any]] = {
     "Z_ORDERBUS_PENDING_GET": {"IV_CUSTOMER_KEY": PROBE_KEY, "IV_MAX_ROWS": 1, "IV_PEEK": "X"},
     "Z_ORDERBUS_PENDING_CLEAR": {"IV_ORDER_KEY": PROBE_KEY, "IV_REASON": "CANCELLED"},
     "Z_ORDERBUS_CUSTOMERS_CHANGED": {"IV_MAX_ROWS": 1},
+    "Z_ORDERBUS_ORDERS_FIND": {"IT_KEYS": [{"ORDER_KEY": PROBE_KEY}]},
     # Without an order key this one refuses its input, which says that it is there and may be called.
     "Z_ORDERBUS_PENDING_ADD": {"IS_PENDING": {}},
     "Z_ORDERBUS_CUSTOMER_REGISTER": {"IS_CUSTOMER": {"CUSTOMER_KEY": PROBE_KEY}, "IV_FIND_ONLY": "X"},

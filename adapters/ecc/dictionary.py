@@ -254,6 +254,11 @@ STRUCTURES: Mapping[str, Mapping[str, Field]] = MappingProxyType(
                 """),
             }
         ),
+        "ZORDERBUS_S_KEY": _structure("ORDER_KEY CHAR35"),
+        "ZORDERBUS_S_FOUND": _structure("""
+            ORDER_KEY CHAR35    VBELN CHAR10         KUNNR CHAR10               NETWR DEC23.4
+            WAERK CHAR5         CREATED_AT CHAR20
+        """),
         "ZORDERBUS_S_CUST_IN": _structure("""
             CUSTOMER_KEY CHAR100 COMPANY_KEY CHAR100 EMAIL CHAR128       ORIGINAL_EMAIL CHAR128
             NAME1 CHAR35         NAME2 CHAR35        FIRST_NAME CHAR35   LAST_NAME CHAR35    STREET CHAR60
@@ -325,7 +330,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
                 "Z_ORDERBUS_PENDING_GET",
                 imports="""
                     IV_CUSTOMER_KEY CHAR100  IV_LEASE_ID CHAR36  IV_LEASE_SECONDS INT4  IV_LEASED_BEFORE CHAR20
-                    IV_AFTER CHAR35          IV_MAX_ROWS INT4!   IV_PEEK CHAR1
+                    IV_AFTER CHAR35          IV_MAX_ROWS INT4!   IV_PEEK CHAR1          IV_ONLY_OPEN CHAR1
                 """,
                 exports="EV_MORE CHAR1",
                 tables="ET_ROWS ZORDERBUS_S_ROW",
@@ -334,6 +339,15 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
                 "Z_ORDERBUS_PENDING_CLEAR",
                 imports="IV_ORDER_KEY CHAR35! IV_REASON CHAR20! IV_VBELN CHAR10",
                 exports="EV_FOUND CHAR1 EV_CHANGED CHAR1",
+            ),
+            _function(
+                "Z_ORDERBUS_ORDERS_FIND",
+                imports="IV_FIELD CHAR1",
+                exports="EV_NOW CHAR20",
+                tables="""
+                    IT_KEYS ZORDERBUS_S_KEY  ET_ORDERS ZORDERBUS_S_FOUND  ET_PENDING ZORDERBUS_S_ROW
+                    ET_CUSTOMERS ZORDERBUS_S_CUST
+                """,
             ),
             _function(
                 "Z_ORDERBUS_CUSTOMER_REGISTER",

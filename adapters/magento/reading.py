@@ -59,6 +59,8 @@ class OrderPage(msgspec.Struct, frozen=True):
     """There may be more behind the last row."""
     date: datetime | None
     """The shop's clock when the page was read."""
+    total: int = 0
+    """How many orders the search met in all, by the shop's count."""
 
 
 async def page_behind(shop: Shop, after: Mark, size: int, only: Sequence[Filter] = ()) -> OrderPage:
@@ -79,16 +81,18 @@ async def page_behind(shop: Shop, after: Mark, size: int, only: Sequence[Filter]
     return await _read(shop, [Filter("updated_at", "gt", after.updated_at), *only], by_time, size)
 
 
-async def page_of_ids_behind(shop: Shop, entity_id: int, size: int, only: Sequence[Filter] = ()) -> OrderPage:
-    """Return the orders with a higher id, lowest first."""
-    return await _read(shop, [Filter("entity_id", "gt", str(entity_id)), *only], ("entity_id",), size)
+async def page_of_ids_behind(
+    shop: Shop, entity_id: int, size: int, only: Sequence[Filter] = (), fields: str = ""
+) -> OrderPage:
+    """Return the orders with a higher id, lowest first; see `adapters.magento.search.criteria` for the fields."""
+    return await _read(shop, [Filter("entity_id", "gt", str(entity_id)), *only], ("entity_id",), size, fields)
 
 
-async def _read(shop: Shop, filters: Sequence[Filter], sort: Sequence[str], size: int) -> OrderPage:
+async def _read(shop: Shop, filters: Sequence[Filter], sort: Sequence[str], size: int, fields: str = "") -> OrderPage:
     """Read one page, in halves while it is longer than may be read; a single order that still is stays undecoded."""
     while True:
         try:
-            return _page(await _ask(shop, filters, sort, size), sort, size, keys_only=False)
+            return _page(await _ask(shop, filters, sort, size, fields), sort, size, keys_only=False)
         except BodyTooLargeError:
             if size == 1:
                 return _page(await _ask(shop, filters, sort, 1, _KEY_FIELDS), sort, 1, keys_only=True)
@@ -103,7 +107,8 @@ async def _ask(shop: Shop, filters: Sequence[Filter], sort: Sequence[str], size:
 
 
 def _page(answer: Answer, sort: Sequence[str], size: int, *, keys_only: bool) -> OrderPage:
-    raws = answer.decoded(Page).items or []
+    found = answer.decoded(Page)
+    raws = found.items or []
     rows = [Row(_key(raw, answer.where), None if keys_only else raw) for raw in raws]
     marks = [row.mark if sort[0] == "updated_at" else Mark("", row.key.entity_id) for row in rows]
     if marks != sorted(set(marks)) or len(rows) > size:
@@ -112,7 +117,7 @@ def _page(answer: Answer, sort: Sequence[str], size: int, *, keys_only: bool) ->
             "Magento returned orders in another order or number than asked for.",
             "Look for an extension that changes the search of orders.",
         )
-    return OrderPage(rows, len(rows) >= size, answer.date)
+    return OrderPage(rows, len(rows) >= size, answer.date, found.total_count)
 
 
 def _key(raw: msgspec.Raw, where: str) -> OrderKey:

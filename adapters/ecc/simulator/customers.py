@@ -69,7 +69,7 @@ async def create(system: System, session: RfcSession, customer: Mapping[str, Any
     Parameters
     ----------
     customer:
-        ZORDERBUS_S_CUST_IN, checked and locked.
+        ZORDERBUS_S_CUST_IN, checked and locked; with a KUNNR where people chose an SAP customer that exists.
     origin:
         ``function`` or ``people``.
 
@@ -80,14 +80,15 @@ async def create(system: System, session: RfcSession, customer: Mapping[str, Any
     """
     company = _company(system, customer["COMPANY_KEY"])
     row: Row = {name: customer.get(name, "") for name in _FIELDS}
-    row["KUNNR"] = company["kunnr"] if company else system.numbers.draw("KUNNR")
+    existing = row["KUNNR"] or (company["kunnr"] if company else "")
+    row["KUNNR"] = existing or system.numbers.draw("KUNNR")
     row["PARNR"] = system.numbers.draw("PARNR")
     if company:
         row["CREDIT_AREA"], row["CREDIT_CURRENCY"] = company["credit_area"], company["credit_currency"]
         row["CREDIT_LIMIT"] = Decimal(company["credit_limit"])
     row["REGISTERED_AT"] = row["CHANGED_AT"] = system.now()
     area = f"{customer['SALES_ORG']}/{customer['DISTR_CHAN']}/{customer['DIVISION']}" if customer["SALES_ORG"] else ""
-    session.work.append(Registration(row, origin, None if company else filled(customer), area))
+    session.work.append(Registration(row, origin, None if existing else filled(customer), area))
     session.keys.update(key for key in (customer["CUSTOMER_KEY"], customer["COMPANY_KEY"]) if key)
     done = update.commit_work(system, session, function=REGISTER)
     return row, await update.ended(session, done)
@@ -114,14 +115,15 @@ def _errors(system: System, customer: Row) -> list[Row]:
         "CREDIT_AREA": customer["CREDIT_AREA"] not in {"", *config.credit_areas}
         and f"Credit control area {customer['CREDIT_AREA']} is not defined",
         "REF_CUSTOMER": customer["REF_CUSTOMER"]
-        and not _exists(system, customer["REF_CUSTOMER"])
+        and not exists(system, customer["REF_CUSTOMER"])
         and f"Reference customer {customer['REF_CUSTOMER']} does not exist",
         "CREDIT_LIMIT": customer["CREDIT_LIMIT"] < 0 and "The credit limit is negative",
     }
     return [returns.error(str(text), parameter="IS_CUSTOMER", field=field) for field, text in wrong.items() if text]
 
 
-def _exists(system: System, kunnr: str) -> bool:
+def exists(system: System, kunnr: str) -> bool:
+    """Say whether there is an SAP customer of this number."""
     return system.database.execute("SELECT 1 FROM customers WHERE kunnr = ?", (kunnr,)).fetchone() is not None
 
 
@@ -129,6 +131,15 @@ def registration_of(system: System, customer_key: str) -> Row | None:
     """Return a customer key's registration (ZORDERBUS_S_CUST), if it has one."""
     found = system.database.execute("SELECT * FROM zorderbus_cust WHERE customer_key = ?", (customer_key,)).fetchone()
     return as_registration(found) if found else None
+
+
+def move(system: System, customer_key: str, kunnr: str) -> Row:
+    """Link a customer key to another SAP customer, and return its registration."""
+    system.database.execute(
+        "UPDATE zorderbus_cust SET kunnr = ?, changed_at = ? WHERE customer_key = ?",
+        (kunnr, system.now(), customer_key),
+    )
+    return registration_of(system, customer_key) or {}
 
 
 def as_registration(record: Any) -> Row:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from adapters.ecc.dictionary import FUNCTIONS, Field, Function
 from adapters.ecc.rfc import AbapRuntimeError, CommunicationError
-from adapters.ecc.simulator import customers, pending, returns, sales_orders, sessions, update
+from adapters.ecc.simulator import customers, pending, returns, sales_orders, sessions, standing, update
 from adapters.ecc.simulator.documents import Row
 from adapters.ecc.simulator.faults import ConnectionLost, ReturnMessage, ShortDump, SlowCall
 from adapters.ecc.simulator.system import RfcSession, System, loop_time
@@ -85,6 +85,7 @@ MODULES: Mapping[str, Module] = MappingProxyType(
         "Z_ORDERBUS_PENDING_ADD": Module(pending.add, pending.lock_row),
         "Z_ORDERBUS_PENDING_GET": Module(pending.get),
         "Z_ORDERBUS_PENDING_CLEAR": Module(pending.clear, pending.lock_row),
+        "Z_ORDERBUS_ORDERS_FIND": Module(standing.find),
         "Z_ORDERBUS_CUSTOMER_REGISTER": Module(customers.register, customers.lock_customer),
         "Z_ORDERBUS_CUSTOMERS_CHANGED": Module(customers.changed),
     }

@@ -92,6 +92,8 @@ def _page(system: System, values: Row) -> list[Row]:
     if values["IV_CUSTOMER_KEY"]:
         conditions.append("customer_key = ? AND cleared = ''")
         arguments.append(values["IV_CUSTOMER_KEY"])
+    elif values["IV_ONLY_OPEN"]:
+        conditions.append("cleared = ''")
     if values["IV_AFTER"]:
         last = row_of(system, values["IV_AFTER"])
         if last is None:

@@ -29,6 +29,8 @@ class Decision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Register every customer key that has uncleared rows and is not registered."""
     by_company: bool = False
     """Accounts whose e-mail addresses share a prefix (``acme.jane@...``) become contact persons of one customer."""
+    kunnr: Annotated[str, Meta(max_length=10)] | UnsetType = UNSET
+    """Link the customer key to this SAP customer, which exists, in place of a new one; moves a link that is there."""
     company_key: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
     email: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
     """New address; by default the account's without its company prefix."""
@@ -80,8 +82,10 @@ async def decide(system: System, decision: Decision) -> list[Row]:
 
 async def _register(system: System, key: str, decision: Decision) -> Row:
     found = customers.registration_of(system, key)
+    if decision.kunnr is not UNSET and not customers.exists(system, decision.kunnr):
+        raise NotRegisteredError(f"customer {decision.kunnr} does not exist")
     if found is not None:
-        return found
+        return found if decision.kunnr is UNSET else customers.move(system, key, decision.kunnr)
     record = system.database.execute(
         "SELECT * FROM zorderbus_pend WHERE customer_key = ? ORDER BY cleared, added_at DESC LIMIT 1", (key,)
     ).fetchone()
@@ -106,7 +110,7 @@ def _person() -> RfcSession:
 
 
 def _customer(system: System, held: Row, decision: Decision) -> Row:
-    """Return what people enter (ZORDERBUS_S_CUST_IN)."""
+    """Return what people enter (ZORDERBUS_S_CUST_IN), and which SAP customer they chose, if they did."""
     local, _, domain = held["EMAIL"].partition("@")
     prefix, dot, contact = local.partition(".")
     is_account = bool(held["MAGENTO_CUSTOMER_ID"] and dot and contact)
@@ -118,6 +122,7 @@ def _customer(system: System, held: Row, decision: Decision) -> Row:
     sales_org, channel, division = str(given.get("sales_area", system.config.sales_areas[0])).split("/")
     return {
         "CUSTOMER_KEY": held["CUSTOMER_KEY"],
+        "KUNNR": given.get("kunnr", ""),
         "COMPANY_KEY": given.get("company_key", company),
         "EMAIL": given.get("email", f"{contact}@{domain}" if is_account else held["EMAIL"]),
         "ORIGINAL_EMAIL": held["EMAIL"],

@@ -47,7 +47,7 @@ def seed_customers(shop: Shop) -> None:
         for index in range(shop.config.registered_customers):
             first, last = _name(index)
             email = f"{first}.{last}.{index}@company{index}.example".lower().translate(_PLAIN)
-            _open(shop, index, email, f"{100001 + index:010}")
+            _open(shop, index, email, f"{10_001 + index:010}")
         for index in range(shop.config.prospects):
             first, last = _name(index)
             email = f"prospect{index}.{first}.{last}@prospect{index}.example".lower().translate(_PLAIN)

@@ -1,0 +1,120 @@
+"""A sweep over both systems: pages of the shop's orders against what ECC knows of them, then the rows that wait.
+
+Nothing is kept of an order once its page has been compared, so that a year of orders takes no more memory than a day's.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import Struct
+
+from adapters.ecc.config import EccConfig
+from adapters.ecc.sessions import Sessions
+from adapters.ecc.standing import open_rows, standings
+from adapters.magento.history import ShopOrder, exists, orders_between, orders_of
+from adapters.magento.shop import Shop
+from orderbus.reconciliation.compare import Finding, Terms, compare
+from schemas.failures import Transient
+from schemas.order import OrderRef
+
+T = TypeVar("T")
+
+
+class Window(Struct, frozen=True):
+    """A span of time in which orders were placed; pending rows are looked at whatever their age."""
+
+    since: datetime
+    until: datetime
+    """Excluded."""
+
+    def holds(self, moment: datetime) -> bool:
+        """Tell whether a moment lies in it."""
+        return self.since <= moment < self.until
+
+
+class Progress(Struct, frozen=True):
+    """What one page gave."""
+
+    findings: list[Finding]
+    compared: int
+    """Orders compared so far."""
+    total: int
+    """Orders in the window, by the shop's count."""
+
+
+class Sweep:
+    """Compares the shop with ECC.
+
+    Parameters
+    ----------
+    shop, sessions, ecc:
+        The two systems, and ECC's part of the configuration.
+    terms:
+        What counts as a difference.
+    """
+
+    def __init__(self, shop: Shop, sessions: Sessions, ecc: EccConfig, terms: Terms) -> None:
+        self._shop = shop
+        self._sessions = sessions
+        self._ecc = ecc
+        self._terms = terms
+
+    async def over(self, window: Window) -> AsyncIterator[Progress]:
+        """Yield what is found, page by page.
+
+        Raises
+        ------
+        Failure
+            One of the systems cannot be asked.
+        """
+        compared = total = 0
+        # One thread, so that one RFC session serves the whole sweep.
+        with ThreadPoolExecutor(1, thread_name_prefix="reconcile") as thread:
+            async for page in orders_between(self._shop, window.since, window.until):
+                total = max(total, page.total)
+                found = await self._compared(thread, {one.ref: one for one in page.orders})
+                compared += len(page.orders)
+                yield Progress(found, compared, total)
+            async for refs in _pages(thread, open_rows(self._sessions, self._ecc)):
+                orders = await self._waiting_elsewhere(refs, window)
+                found = await self._compared(thread, orders)
+                compared += len(orders)
+                yield Progress(found, compared, max(total, compared))
+
+    async def _waiting_elsewhere(self, refs: Sequence[OrderRef], window: Window) -> dict[OrderRef, ShopOrder | None]:
+        """Return the orders of these rows, without those that their place in the window has had compared already."""
+        orders = await orders_of(self._shop, {ref.order_id for ref in refs})
+        found: dict[OrderRef, ShopOrder | None] = {}
+        for ref in refs:
+            order = orders.get(ref.order_id)
+            if order is None and await exists(self._shop, ref.order_id):
+                raise Transient(
+                    f"Magento has order {ref.order_id}, but its search does not find it.",
+                    "Look for an extension that changes the search of orders.",
+                )
+            if order is None or order.ref != ref or not window.holds(order.created_at):
+                found[ref] = order
+        return found
+
+    async def _compared(self, thread: ThreadPoolExecutor, orders: Mapping[OrderRef, ShopOrder | None]) -> list[Finding]:
+        refs = list(orders)
+        if not refs:
+            return []
+        # After the shop: what is missing in ECC by now was not on its way when the shop showed it.
+        look = asyncio.get_running_loop().run_in_executor
+        known = await look(thread, standings, self._sessions, self._ecc, refs)
+        return [
+            finding
+            for ref, standing in zip(refs, known, strict=True)
+            for finding in compare(orders[ref], standing, ref, self._terms)
+        ]
+
+
+async def _pages(thread: ThreadPoolExecutor, pages: Iterator[T]) -> AsyncIterator[T]:
+    """Yield what a blocking iterator yields, taken on its thread."""
+    step: Callable[[], T | None] = lambda: next(pages, None)  # noqa: E731
+    while (page := await asyncio.get_running_loop().run_in_executor(thread, step)) is not None:
+        yield page
