@@ -1,0 +1,1 @@
+"""The main job, through separate processes on a real broker."""
