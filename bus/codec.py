@@ -15,6 +15,7 @@ from bus.service import Row
 from schemas.envelope import Envelope, Message, Publication
 from schemas.failures import Permanent
 from schemas.messages import Body
+from schemas.order import OrderRef
 from schemas.topics import COMMANDS, TOPIC_NAMED, TOPIC_OF
 
 CONTENT_TYPE = "application/json"
@@ -192,7 +193,12 @@ class Encoder:
             seed = f"{self._service}\n{cause.id}\n{index}\n{form.type_name}"
             identifier = hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
             more = (h.entry(_OPEN_CAUSATION, cause.id), *_trace(cause, identifier))
-            publication = Publication(body, identifier, cause.correlation_id, cause.subject)
+            # What is about one order says so itself: it may follow from a message about its customer, or another order.
+            ref: OrderRef | None = getattr(body, "ref", None)
+            if ref is None:
+                publication = Publication(body, identifier, cause.correlation_id, cause.subject)
+            else:
+                publication = Publication(body, identifier, ref.correlation_id, ref.subject)
             result.append(self._message(form, publication, more))
         return result
 

@@ -167,7 +167,10 @@ def _again(incoming: Incoming, fields: h.Fields, row: Row, seconds: int, history
 def _published(
     incoming: Incoming, exchange: str, key: str, without: Collection[bytes], changed: h.Fields
 ) -> Outgoing | None:
-    properties = h.passed_on(incoming.properties, without=without, changed=changed)
+    try:
+        properties = h.passed_on(incoming.properties, without=without, changed=changed)
+    except (ValueError, IndexError):
+        return None
     if len(properties) > _LARGEST_PROPERTIES:
         return None
     return Outgoing(exchange, key, properties, incoming.body, h.read_message_id(properties))

@@ -1,7 +1,7 @@
 """The table of services: what each takes and what it publishes.
 
-Topology, permissions, documentation and the dependency checks all follow from this table; the code behind each row is put
-together in `orderbus.wiring`.
+Topology, permissions, documentation and the dependency checks all follow from this table; the code behind each row is
+put together in `orderbus.wiring`.
 """
 
 from bus.service import Row

@@ -75,9 +75,8 @@ class Parts:
 
         self._closing.push_async_callback(give_back)
 
-    @functools.cached_property
-    def sessions(self) -> "Sessions":
-        """The RFC sessions."""
+    def open_sessions(self) -> "Sessions":
+        """Return a pool of RFC sessions for one service; its threads keep theirs."""
         from adapters.ecc.connect import open_sessions  # noqa: PLC0415 - only ECC's services pay
 
         sessions = open_sessions(self.config.ecc)
@@ -146,21 +145,21 @@ def _ecc_orders(parts: Parts) -> Service:
     from adapters.ecc.orders import add_sales_orders  # noqa: PLC0415
 
     contact_of = functools.partial(contact_person_of, parts.database)
-    handler = add_sales_orders(parts.sessions, parts.config.ecc, contact_of)
+    handler = add_sales_orders(parts.open_sessions(), parts.config.ecc, contact_of)
     return Service(rows.ECC_ORDERS, {m.AddSalesOrder: handler}, runs="threads", concurrency=parts.config.ecc.sessions)
 
 
 def _ecc_holds(parts: Parts) -> Service:
     from adapters.ecc.holds import hold_orders  # noqa: PLC0415
 
-    handler = hold_orders(parts.sessions, parts.config.ecc)
+    handler = hold_orders(parts.open_sessions(), parts.config.ecc)
     return Service(rows.ECC_HOLDS, {m.HoldOrder: handler}, runs="threads", concurrency=parts.config.ecc.sessions)
 
 
 def _ecc_customers(parts: Parts) -> Service:
     from adapters.ecc.customers import register_customers  # noqa: PLC0415
 
-    handler = register_customers(parts.sessions, parts.config.ecc)
+    handler = register_customers(parts.open_sessions(), parts.config.ecc)
     return Service(
         rows.ECC_CUSTOMERS, {m.RegisterCustomer: handler}, runs="threads", concurrency=parts.config.ecc.sessions
     )
@@ -170,7 +169,9 @@ def _ecc_registrations(parts: Parts) -> Service:
     from adapters.ecc.registrations import NAME, poll_registrations  # noqa: PLC0415
 
     parts.gives_back(NAME)
-    poll = poll_registrations(parts.sessions, parts.config.ecc, parts.database, parts.holder, reread=parts.embedded)
+    poll = poll_registrations(
+        parts.open_sessions(), parts.config.ecc, parts.database, parts.holder, reread=parts.embedded
+    )
     return Service(rows.ECC_REGISTRATIONS, {}, poll=poll)
 
 
@@ -178,16 +179,17 @@ def _ecc_releases(parts: Parts) -> Service:
     from adapters.ecc.releases import release_orders  # noqa: PLC0415
 
     leased_before = parts.started_at if parts.embedded else None
-    handler = release_orders(parts.sessions, parts.config.ecc, leased_before)
+    handler = release_orders(parts.open_sessions(), parts.config.ecc, leased_before)
     return Service(rows.ECC_RELEASES, {m.ReleaseOrders: handler}, runs="threads", concurrency=parts.config.ecc.sessions)
 
 
 def _ecc_clear_flags(parts: Parts) -> Service:
     from adapters.ecc.clear_flags import clear_synced, clear_withdrawn  # noqa: PLC0415
 
+    sessions = parts.open_sessions()
     handlers: dict[type[m.Body], Handler[Any]] = {
-        m.OrderSynced: clear_synced(parts.sessions, parts.config.ecc),
-        m.OrderWithdrawn: clear_withdrawn(parts.sessions, parts.config.ecc),
+        m.OrderSynced: clear_synced(sessions, parts.config.ecc),
+        m.OrderWithdrawn: clear_withdrawn(sessions, parts.config.ecc),
     }
     return Service(rows.ECC_CLEAR_FLAGS, handlers, runs="threads", concurrency=parts.config.ecc.sessions)
 
@@ -204,7 +206,7 @@ def _reconcile(parts: Parts) -> Service:
     config = parts.config
     terms = terms_of(config.reconcile, config.ecc, config.router)
     poll = poll_differences(
-        parts.shop, parts.sessions, config.ecc, terms, config.reconcile, parts.database, parts.holder
+        parts.shop, parts.open_sessions(), config.ecc, terms, config.reconcile, parts.database, parts.holder
     )
     return Service(rows.RECONCILE, {}, poll=poll)
 

@@ -63,9 +63,12 @@ def new_email(policy: RoutingPolicy, customer: Customer) -> str:
 def company_key(policy: RoutingPolicy, customer: Customer) -> str:
     """Return the key of the company whose accounts share one SAP customer, or an empty string.
 
-    Guests have none: anybody can type any address at a checkout.
+    Guests have none: anybody can type any address at a checkout. Nor has an account that names another company than its
+    address does. One that names none is believed: whoever lets accounts carry the default number decides who they are.
     """
     if policy.customer_is != "company" or customer.account_id is None or not customer.carried_default:
         return ""
     parts = prefixed(customer.email)
-    return f"{customer.website}:company:{plain(parts.company)}" if parts else ""
+    if parts is None or plain(customer.company) not in ("", plain(parts.company)):
+        return ""
+    return f"{customer.website}:company:{plain(parts.company)}"

@@ -29,6 +29,16 @@ class OrderRef(Struct, frozen=True):
     increment_id: Identifier
     """The number the buyer sees; unique only per store."""
 
+    @property
+    def subject(self) -> str:
+        """CloudEvents subject of a message about the order."""
+        return f"{self.store}/{self.increment_id}"
+
+    @property
+    def correlation_id(self) -> str:
+        """The correlation id of every message about the order, whatever led to it."""
+        return f"{self.store}-{self.increment_id}"
+
 
 class Address(Struct, frozen=True, omit_defaults=True):
     """A postal address as the shop holds it."""

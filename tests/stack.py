@@ -168,7 +168,8 @@ class Stack:
     def start(self, service: str) -> None:
         """Start a service as a process of its own; several joined by ``+`` share one, ``#2`` behind makes a replica."""
         port = self.http_ports.setdefault(service, free_port())
-        arguments = ["run", *service.partition("#")[0].split("+"), "--config", str(self.config), "--http-port", str(port)]
+        names = service.partition("#")[0].split("+")
+        arguments = ["run", *names, "--config", str(self.config), "--http-port", str(port)]
         self.processes[service] = self._server(service, arguments)
 
     def start_services(self, services: Sequence[str] = SERVICES) -> None:

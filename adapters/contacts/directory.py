@@ -63,8 +63,8 @@ def store(engine: Engine, contact: Contact) -> bool:
 def contact_person_of(engine: Engine, customer_key: str, sap_customer_number: str) -> str | None:
     """Return the number of the customer's contact person at a SAP customer, or ``None`` when there is none.
 
-    An account that was moved to another SAP customer has no contact person there until ECC says so: ECC refuses an order
-    whose contact person is another customer's.
+    An account that was moved to another SAP customer has no contact person there until ECC says so: ECC refuses an
+    order whose contact person is another customer's.
     """
     known = select(CONTACT.c.contact_person).where(
         CONTACT.c.customer_key == customer_key, CONTACT.c.sap_customer_number == sap_customer_number

@@ -209,7 +209,7 @@ class EccConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stores: dict[str, Store] = field(default_factory=dict)
     """By Magento store view code."""
     sessions: Annotated[int, Meta(ge=1, le=200)] = 4
-    """RFC sessions a process may have at once, each a dialog process of ECC while it is called."""
+    """RFC sessions each service may have at once, each a dialog process of ECC while it is called."""
     idle_seconds: Seconds = 300
     """A session unused for longer is replaced, since gateways and firewalls drop such connections unseen."""
     call_timeout: Seconds = 60

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.ecc import metrics
+from adapters.ecc.answers import checked
 from adapters.ecc.failures import call_failure, connect_failure
 from adapters.ecc.rfc import (
     AbapApplicationError,
@@ -51,10 +52,11 @@ class Conversation:
         Raises
         ------
         Failure
-            As `adapters.ecc.failures.call_failure` says.
+            As `adapters.ecc.failures.call_failure` says, or `adapters.ecc.answers.checked`.
         """
         with _measured(function):
-            return self._session.call(function, **parameters)
+            answer = self._session.call(function, **parameters)
+        return checked(function, answer)
 
     def commit(self) -> Mapping[str, Any]:
         """Commit, wait for the update task, and return the ``RETURN`` structure (BAPIRET2).
@@ -65,7 +67,9 @@ class Conversation:
             What became of the work is unknown: a retry has to look.
         """
         with _measured("BAPI_TRANSACTION_COMMIT"):
-            return self._session.commit()
+            outcome = self._session.commit()
+        returned: Mapping[str, Any] = checked("BAPI_TRANSACTION_COMMIT", {"RETURN": outcome})["RETURN"]
+        return returned
 
     def rollback(self) -> None:
         """Undo what was not committed and free its locks."""

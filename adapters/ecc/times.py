@@ -1,10 +1,27 @@
 """Times as the custom function modules carry them: CHAR 20, UTC, whole seconds."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from schemas.failures import Permanent
 
 FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """Return an aware time as the clocks of a zone show it.
+
+    Raises
+    ------
+    Permanent
+        There it lies before the year 1 or after the year 9999.
+    """
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        raise Permanent(
+            f"The message names the time {moment.isoformat()}, which no calendar of ECC's has.",
+            "Look at the order's date in the shop.",
+        ) from None
 
 
 def to_ecc(moment: datetime) -> str:
@@ -13,7 +30,7 @@ def to_ecc(moment: datetime) -> str:
     >>> to_ecc(datetime(2026, 11, 23, 3, 0, 3, 900_000, tzinfo=UTC))
     '2026-11-23T03:00:03Z'
     """
-    return moment.astimezone(UTC).strftime(FORM)
+    return in_zone(moment, UTC).strftime(FORM)
 
 
 def to_ecc_rounded_up(moment: datetime) -> str:

@@ -30,6 +30,9 @@ LONGEST_WAIT = 3.0
 """Seconds of the quiet period that are waited for in place; longer waits go back to the queue."""
 _MOST_WAITS = 3
 _LEASE_MARGIN = 15.0
+_NOTHING_KNOWN = Snapshot(OrderJson(entity_id=0, updated_at="", created_at=""), ())
+"""What stood in an order before a write by somebody who may have died before telling what it undid: the order is then
+compared with its invoices alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +40,8 @@ _log = logging.getLogger(__name__)
 def write_order_numbers(shop: Shop, engine: Engine) -> Handler[OrderSynced]:
     """Return the handler that writes the SAP order number to Magento's order, and verifies it.
 
-    An order that carries the number already is acknowledged without a write. One that carries another number, or is
+    An order that carries the number already is acknowledged without a write, though not without a look at what an
+    earlier one may have undone. One that carries another number, or is
     gone though ECC holds it as a sales order, is a permanent error: only a person can say which of the two is right.
 
     Parameters
@@ -56,12 +60,12 @@ def write_order_numbers(shop: Shop, engine: Engine) -> Handler[OrderSynced]:
             )
         async with _alone(engine, ref.order_id, shop.config.request_timeout + _LEASE_MARGIN) as renew:
             seen = await _quiet_order(shop, ref.order_id, number)
-            lost = ""
+            before = _NOTHING_KNOWN
             if text(seen.order.ext_order_id) != number:
                 before = await _snapshot_before(shop, ref.order_id, seen.order)
                 await renew()
                 await _write(shop, ref.order_id, number)
-                lost = await _verified(shop, ref.order_id, number, before)
+            lost = await _verified(shop, ref.order_id, number, before)
         if lost:
             metrics.LOST_UPDATES.inc()
             _log.warning("Magento lost another change of order %s: %s.", ref.order_id, lost)

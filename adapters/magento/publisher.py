@@ -20,7 +20,7 @@ from adapters.magento.gates import FINISHED_STATES, Skip, closed_gate, numbered
 from adapters.magento.ledger import SkippedOrder
 from adapters.magento.orders import canonical_orders
 from adapters.magento.reading import BEGINNING, TIME_FORMAT, Mark, OrderPage, Row, page_behind, page_of_ids_behind
-from adapters.magento.rest_types import OrderJson, text
+from adapters.magento.rest_types import NEVER, OrderJson, text
 from adapters.magento.search import Filter, any_of
 from adapters.magento.shop import Shop
 from schemas.envelope import Poll, Publication, Publish
@@ -66,8 +66,8 @@ def publication_of(order: Order) -> Publication:
     return Publication(
         body=OrderPlaced(order=order),
         id=str(uuid.uuid5(_NAMESPACE, name)),
-        correlation_id=f"{ref.store}-{ref.increment_id}",
-        subject=f"{ref.store}/{ref.increment_id}",
+        correlation_id=ref.correlation_id,
+        subject=ref.subject,
     )
 
 
@@ -196,5 +196,8 @@ def _clock_mark(date: datetime) -> Mark:
 def _lag(page: OrderPage) -> float:
     if not page.more or page.date is None or not page.rows:
         return 0.0
-    reached = datetime.strptime(page.rows[-1].key.updated_at, TIME_FORMAT).replace(tzinfo=page.date.tzinfo)
+    last = page.rows[-1].key.updated_at
+    if last == NEVER:
+        return 0.0
+    reached = datetime.fromisoformat(last).replace(tzinfo=page.date.tzinfo)
     return max((page.date - reached).total_seconds(), 0.0)

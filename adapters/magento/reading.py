@@ -30,7 +30,10 @@ class Mark(NamedTuple):
 
     def back(self, seconds: float) -> "Mark":
         """Return the mark that lies so many seconds earlier, before every order of its second."""
-        earlier = datetime.strptime(self.updated_at, TIME_FORMAT) - timedelta(seconds=seconds)  # noqa: DTZ007 - UTC
+        try:
+            earlier = datetime.fromisoformat(self.updated_at) - timedelta(seconds=seconds)
+        except (ValueError, OverflowError):
+            return BEGINNING
         return Mark(earlier.strftime(TIME_FORMAT), 0)
 
 

@@ -4,6 +4,7 @@ Scalars are taken as numbers or strings, since the recordings show both for one 
 become decimals from the JSON's own text, never floats.
 """
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
@@ -13,7 +14,13 @@ Scalar: TypeAlias = Annotated[str, Meta(max_length=10_000)] | int | float | bool
 Amount: TypeAlias = Decimal | None
 MagentoTime: TypeAlias = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$")]
 """``YYYY-MM-DD HH:MM:SS``, UTC whatever the store's zone."""
+NEVER = "0000-00-00 00:00:00"
+"""What MySQL shows where a time was never set."""
 EntityId: TypeAlias = Annotated[int, Meta(ge=1, lt=10**18)]
+
+
+LONGEST_NUMBER = 25
+"""Digits; Magento's columns have 20."""
 
 
 class OrderKey(Struct, frozen=True):
@@ -23,6 +30,31 @@ class OrderKey(Struct, frozen=True):
     updated_at: MagentoTime
     increment_id: Scalar = None
     store_id: Scalar = None
+
+    def __post_init__(self) -> None:
+        """Refuse a time that there is not: whoever reads on from it would never come further."""
+        if self.updated_at != NEVER:
+            datetime.fromisoformat(self.updated_at)
+
+
+class Numbers(Struct, frozen=True):
+    """Refuses numbers that no amount and no quantity can be: strings such as ``"NaN"`` are decimals too.
+
+    Raises
+    ------
+    ValueError
+        A number is none, or has more than `LONGEST_NUMBER` digits before or behind the point.
+    """
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if (
+                isinstance(value, Decimal)
+                and value
+                and not (value.is_finite() and abs(value.adjusted()) < LONGEST_NUMBER)
+            ):
+                raise ValueError(f"{name} is no number of a usual size")
 
 
 class AddressJson(Struct, frozen=True):
@@ -57,7 +89,7 @@ class ProductOptionJson(Struct, frozen=True):
     """PHP writes an empty map as an empty list."""
 
 
-class ItemJson(Struct, frozen=True):
+class ItemJson(Numbers, frozen=True):
     """One of ``items``: a flat list in which children name their parent."""
 
     item_id: Scalar = None
@@ -82,7 +114,7 @@ class ItemJson(Struct, frozen=True):
     product_option: ProductOptionJson | None = None
 
 
-class PaymentJson(Struct, frozen=True):
+class PaymentJson(Numbers, frozen=True):
     """``payment``."""
 
     method: Scalar = None
@@ -111,7 +143,7 @@ class OrderExtensionsJson(Struct, frozen=True):
     shipping_assignments: list[AssignmentJson] | None = None
 
 
-class OrderJson(Struct, frozen=True):
+class OrderJson(Numbers, frozen=True):
     """An order as ``GET /V1/orders/{id}`` and the search return it."""
 
     entity_id: EntityId
@@ -193,14 +225,14 @@ class StoreViewJson(Struct, frozen=True):
     website_id: Scalar
 
 
-class InvoiceItemJson(Struct, frozen=True):
+class InvoiceItemJson(Numbers, frozen=True):
     """One of an invoice's ``items``."""
 
     order_item_id: Scalar = None
     qty: Amount = None
 
 
-class InvoiceJson(Struct, frozen=True):
+class InvoiceJson(Numbers, frozen=True):
     """An invoice; state 1 is open, 2 paid, 3 cancelled."""
 
     entity_id: Scalar = None

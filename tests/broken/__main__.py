@@ -13,6 +13,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from tests.broken.breaks import BREAKS, Break
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = 0
     for one in chosen:
         verdict, fine = _try(one)
-        print(f"{one.name:<32} {verdict}", flush=True)
+        click.echo(f"{one.name:<32} {verdict}")
         status |= not fine
-    print(f"{len(chosen)} breaks tried.")
+    click.echo(f"{len(chosen)} breaks tried.")
     return int(status)
 
 

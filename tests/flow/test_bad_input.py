@@ -32,7 +32,7 @@ def system(run: Run) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def good(system: Running) -> Seen:
-    """An OrderPlaced as the bus published it."""
+    """Return an OrderPlaced as the bus published it."""
     number = system.shop.number(buy_one(system.stack.shop_url, registered(0)))
     (placed,) = system.wire.wait("order.placed", of_order(number))
     system.wire.wait("order.acknowledged", of_order(number))
@@ -48,7 +48,7 @@ def the_dead_letter(system: Running, service: str, increment_id: str) -> dict[st
     """Wait for the dead letter of an order, and return it."""
 
     def found() -> list[dict[str, Any]]:
-        return [one for one in dead_letters(system, service) if one["correlation_id"].endswith(increment_id)]
+        return [one for one in dead_letters(system, service) if one["subject"] == f"default/{increment_id}"]
 
     wait_until(found, f"a dead letter of {increment_id}", every=0.3)
     (letter,) = found()
@@ -59,8 +59,11 @@ def place(system: Running, good: Seen, increment_id: str, **changes: Any) -> Non
     """Place an order that no checkout would let through: an existing one, changed."""
     order: dict[str, Any] = {**good.body["order"], **changes}
     order["ref"] = {**order["ref"], "increment_id": increment_id}
-    headers: Mapping[str, Any] = {**good.headers, "cloudEvents_correlationid": f"default-{increment_id}"}
-    changed = replace(good, headers=headers)
+    follow = {
+        "cloudEvents_correlationid": f"default-{increment_id}",
+        "cloudEvents_subject": f"default/{increment_id}",
+    }
+    changed = replace(good, headers={**good.headers, **follow})
     system.wire.publish(changed, {"order": order}, identifier=f"bad-{increment_id}")
 
 
@@ -97,6 +100,13 @@ def test_lines_that_do_not_add_up(system: Running, good: Seen) -> None:
     totals = good.body["order"]["totals"]
     place(system, good, "900000003", totals={**totals, "net": "99.99"})
     check(the_dead_letter(system, "ecc-orders", "900000003"), "99.99", "net")
+
+
+def test_fields_that_nobody_knows_are_ignored(system: Running, good: Seen) -> None:
+    place(system, good, "900000005", loyalty_points=7, ref={**good.body["order"]["ref"], "channel": "app"})
+    (synced,) = system.wire.wait("order.synced", of_order("900000005"))
+    (document,) = system.sales_orders("900000005")
+    assert document["vbeln"] == synced.body["sales_order"]
 
 
 def test_bad_orders_hold_up_no_good_one_and_stay_until_somebody_sends_them_again(system: Running, good: Seen) -> None:
@@ -142,9 +152,7 @@ def log_of(system: Running, process: str) -> list[dict[str, Any]]:
     ],
     ids=["ecc", "magento"],
 )
-def test_a_wrong_password_loses_nothing(
-    system: Running, process: str, right: str, wrong: str, said: str
-) -> None:
+def test_a_wrong_password_loses_nothing(system: Running, process: str, right: str, wrong: str, said: str) -> None:
     system.stack.signal(process, signal.SIGTERM)
     assert system.stack.processes[process].wait() == 0
     whole = system.stack.config.read_text()

@@ -18,8 +18,8 @@ def system(run: Run) -> Iterator[Running]:
 def test_accounts_of_one_company_share_a_customer_with_a_contact_person_each(system: Running) -> None:
     acme = [prospect(number, "Acme") for number in range(4)]
     other = prospect(4, "Other")
-    buy(system.stack.shop_url, [*acme, other, *acme])
-    system.stack.wait_finished(9)
+    buy(system.stack.shop_url, [*acme, other])
+    system.stack.wait_finished(5)
 
     rows = {row["increment_id"]: row["customer_key"] for row in system.stack.pending_orders()}
     company_of = {buyer.person.email.partition(".")[2]: "Acme" for buyer in acme} | {"jane4@other.example": "Other"}

@@ -134,6 +134,10 @@ def test_many_orders_of_one_customer_cost_as_many_messages(system: Running) -> N
     assert counted["order.placed"] == 2 * orders, "once when it was bought, and once when it was released"
     assert {document["kunnr"] for number in numbers for document in system.sales_orders(number)} == {customer}
     assert all(len(system.sales_orders(number)) == 1 for number in numbers)
+    for number in numbers:
+        for one in system.wire.seen("", of_order(number)):
+            followed = (one.headers["cloudEvents_subject"], one.headers["cloudEvents_correlationid"])
+            assert followed == (f"default/{number}", f"default-{number}"), one.key
     # Registered once by people: one look sees it, and every further message about it would be one too many.
     assert counted["customer.registered"] == counted["customer.updated"] == counted["ecc.orders.release"] == 1
 

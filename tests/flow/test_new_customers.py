@@ -10,10 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.magento.simulator import shopper
-from tests.flow.buying import Buyer, buy_one, guest, prospect, registered
+from tests.flow.buying import Buyer, buy, buy_one, guest, prospect, registered
 from tests.flow.conftest import Run, Running
 from tests.flow.wire import of_customer, of_order
 from tests.stack import ADMIN_TOKEN, DEFAULT_CUSTOMER
+
 
 @pytest.fixture(scope="module")
 def system(run: Run) -> Iterator[Running]:
@@ -67,6 +68,24 @@ def test_a_prospect_becomes_a_customer_of_its_own(system: Running) -> None:
     assert known["original_email"] == buyer.person.email
     assert known["email"] == "jane1@company1.example"
     assert known["sap_customer_number"] == customer
+
+
+@pytest.mark.parametrize("buyer", [guest(11), prospect(12)], ids=["guest", "account"])
+def test_orders_that_arrive_together_make_one_customer(system: Running, buyer: Buyer) -> None:
+    before = system.stack.ecc_counts()
+    ids = set(buy(system.stack.shop_url, [buyer] * 8))
+    numbers = [order["increment_id"] for order in system.stack.orders() if order["entity_id"] in ids]
+    for number in numbers:
+        system.wire.wait("order.acknowledged", of_order(number))
+    after = system.stack.ecc_counts()
+    assert {name: after[name] - before[name] for name in ("customers", "contacts", "sales_orders", "duplicates")} == {
+        "customers": 1,
+        "contacts": 1,
+        "sales_orders": 8,
+        "duplicates": 0,
+    }
+    assert len({sold_to(system, number) for number in numbers}) == 1
+    assert len({contact_partner(system, number) for number in numbers}) == 1
 
 
 def test_later_orders_of_the_account_carry_its_contact_person(system: Running) -> None:
@@ -146,3 +165,12 @@ def test_a_guest_with_a_known_address_gets_neither_its_account_nor_its_number(sy
         assert "account_id" not in updated.body
         assert "did not create" in updated.body["reason"]
     assert sold_to(system, ordered(system, owner, known=True)) == owner.number
+
+
+def test_a_guest_with_the_address_of_a_waiting_account_is_another_customer(system: Running) -> None:
+    # Without a company the account keeps its address, so that both have the same to the end.
+    waiting = Buyer(replace(prospect(10).person, company=""), DEFAULT_CUSTOMER)
+    of_account, of_guest = ordered(system, waiting), ordered(system, Buyer(waiting.person))
+    assert sold_to(system, of_account) != sold_to(system, of_guest)
+    assert contact_partner(system, of_account) != contact_partner(system, of_guest)
+    assert system.shop.number_of_account(waiting.person.email) == sold_to(system, of_account)

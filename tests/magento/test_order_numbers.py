@@ -185,6 +185,20 @@ async def test_a_lost_update_is_reported_with_both_values(
     assert count("orderbus_magento_lost_updates_total") - before == 1
 
 
+async def test_a_lost_update_is_reported_by_the_retry_of_a_process_that_died_before_it_could(
+    world: World, engine: Engine
+) -> None:
+    world.add_order(1)
+    client = InvoicingClient(world.config())
+    client.requests, client.world = world.requests, world
+    shop = Shop(world.config(), client)
+    told = await run(shop, engine, synced())
+    again = await run(shop, engine, synced())
+    await shop.close()
+    assert writes(world) == ["POST orders", "POST order/1/invoice"]
+    assert again.lost_update == told.lost_update != ""
+
+
 async def test_an_invoice_of_earlier_is_no_loss(world: World, make_shop: MakeShop, engine: Engine) -> None:
     world.add_order(1)
     shop = make_shop()

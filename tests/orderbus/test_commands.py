@@ -241,7 +241,7 @@ def test_check_when_all_is_fine(run: Run, configured: Configured, systems: Syste
     done = run("check", "--json")
     report = json.loads(done.stdout)
     assert [finding for finding in report["findings"] if not finding["fine"]] == []
-    assert {finding["part"] for finding in report["findings"]} == {"broker", "database", "magento", "ecc"}
+    assert {finding["part"] for finding in report["findings"]} == {"router", "broker", "database", "magento", "ecc"}
     assert report["fine"]
     assert done.returncode == 0
     assert "NO " not in run("check").stdout

@@ -141,6 +141,7 @@ def test_an_unknown_email_format_is_refused(template: str) -> None:
         ("company", held("acme.jane@x.example", "acme"), "1:company:acme"),
         ("company", held("ACME.john@y.example"), "1:company:acme"),
         ("company", held("jane@x.example", "acme"), ""),
+        ("company", held("acme.jane@x.example", "Other"), ""),
         ("company", held("acme.jane@x.example", account=None), ""),
         ("company", held("acme.jane@x.example", carried_default=False), ""),
     ],

@@ -81,7 +81,7 @@ def spread(structure: str, fields: Sequence[str], lines: Sequence[str], where: s
             given = " + ".join(str(len(text)) for text in lines if text.strip())
             raise Permanent(
                 f"{where}: {given} characters do not fit {', '.join(fields)} of {structure}, which take {takes}.",
-                "Shorten it in the shop, and retry.",
+                "Shorten it in the shop, then place it anew with `orderbus reconcile --repair`.",
             )
     return dict(zip(fields, filled, strict=False))
 

@@ -16,7 +16,10 @@ DECIMALS: Mapping[str, int] = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
 """Decimal places of the currencies that have not two, by ISO 4217; a system's table TCURX may differ."""
-LOOK_AT_THE_ORDER = "Compare the order's lines with its totals in the shop; correct it there, and retry."
+LOOK_AT_THE_ORDER = (
+    "Compare the order's lines with its totals in the shop; correct it there, then place it anew with "
+    "`orderbus reconcile --repair`."
+)
 
 
 def smallest(currency: str, decimals: Mapping[str, int]) -> Decimal:
@@ -125,6 +128,8 @@ def _unbooked(order: Order) -> Iterable[tuple[str, Decimal]]:
     for item in order.items:
         yield f"discount of line {item.item_id}", item.discount_net
         yield f"quantity of line {item.item_id}", item.quantity
+        for part in item.components:
+            yield f"quantity of part {part.item_id}", part.quantity
 
 
 def _booked(order: Order) -> Iterable[tuple[str, Decimal]]:

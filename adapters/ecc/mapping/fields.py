@@ -17,11 +17,15 @@ PERSONAL = re.compile(
 )
 """Fields whose values may name a person and so never stand in an error text."""
 
+ANYWHERE = (
+    "Correct the store's configuration and retry; or correct it in the shop, then place the order anew with "
+    "`orderbus reconcile --repair`."
+)
 REMEDIES: Mapping[str, str] = {
-    "SHORT_TEXT": "Set `shorten_texts = true` for the store, or shorten the product's name, and retry.",
+    "SHORT_TEXT": "Set `shorten_texts = true` for the store, and retry.",
     "MATERIAL": "Name the SKU's material number under `materials` of the store, and retry.",
-    "PARTN_NUMB": "Correct the customer's SAP customer number in the shop, and retry.",
-    "KUNNR": "Correct the customer's SAP customer number in the shop, and retry.",
+    "PARTN_NUMB": "Correct the SAP customer number in the shop, then place it anew with `orderbus reconcile --repair`.",
+    "KUNNR": "Correct the SAP customer number in the shop, then place it anew with `orderbus reconcile --repair`.",
 }
 """What helps where a field's value comes from one known place."""
 
@@ -59,7 +63,10 @@ def check(field: Field, value: Value, where: str, structure: str = "") -> None:
     shown = "" if PERSONAL.search(field.name) else f" {str(value)[:80]!r}"
     raise Permanent(
         f"{where}: the value{shown} for {field.name}{of} {reason}.",
-        REMEDIES.get(field.name, "Correct it in the shop or in the configuration of the store, and retry."),
+        REMEDIES.get(
+            field.name,
+            ANYWHERE,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from adapters.ecc.mapping.fields import Row, fitted, flags
 from adapters.ecc.mapping.items import STEP, item_number, item_row, sales_unit, schedule_row
 from adapters.ecc.mapping.partners import partners
 from adapters.ecc.mapping.texts import header_texts, item_texts
+from adapters.ecc.times import in_zone
 from schemas.failures import Permanent
 from schemas.order import Order
 
@@ -79,7 +80,7 @@ def create_parameters(order: Order, sold_to: str, contact: str, config: EccConfi
 
 
 def _header(order: Order, key: str, config: EccConfig, store: Store, where: str) -> Row:
-    placed = order.placed_at.astimezone(ZoneInfo(store.time_zone)).strftime("%Y%m%d")
+    placed = in_zone(order.placed_at, ZoneInfo(store.time_zone)).strftime("%Y%m%d")
     buyers = order.payment.purchase_order_number.strip()
     in_c = config.key_field == "purch_no_c"
     values = {
