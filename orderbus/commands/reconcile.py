@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -57,9 +57,9 @@ def reconcile(
 
 
 def _window(config: Config, *, since: datetime | None, until: datetime | None) -> Window:
-    now = datetime.now(UTC)
-    end = until.replace(tzinfo=UTC) if until else now
-    start = since.replace(tzinfo=UTC) if since else min(end, now) - timedelta(seconds=config.reconcile.window)
+    recent = Window.back(config.reconcile.window)
+    end = until.replace(tzinfo=UTC) if until else recent.until
+    start = since.replace(tzinfo=UTC) if since else min(recent.since, end - (recent.until - recent.since))
     if start >= end:
         raise click.UsageError("--since is not before --until.", click.get_current_context())
     return Window(start, end)

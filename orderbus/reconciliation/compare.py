@@ -160,7 +160,8 @@ def _waiting(shop: ShopOrder | None, ecc: Standing, row: PendingRow, terms: Term
     """Look at an open row without a sales order."""
     registered = ecc.registration
     leased = row.leased_until is not None and row.leased_until > ecc.now
-    outdated = registered is not None and row.leased_at is not None and registered.changed_at > row.leased_at
+    # In the same second either may have come first: to release once more does no harm, to release too little does.
+    outdated = registered is not None and row.leased_at is not None and registered.changed_at >= row.leased_at
     if leased and not outdated:
         return Finding("in-flight", row.ref, "handed out")
     if shop is None or shop.finished:

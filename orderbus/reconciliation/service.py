@@ -58,10 +58,10 @@ def poll_differences(  # noqa: PLR0913, PLR0917 - a sweep needs both systems, an
     async def poll(publish: Publish) -> float:
         if not await held():
             return min(settings.interval, LONGEST_WAIT)
-        began, now = time.monotonic(), datetime.now(UTC)
-        repairs = Repairs(shop, publish, now.isoformat()) if settings.repair else None
+        began = time.monotonic()
+        repairs = Repairs(shop, publish, datetime.now(UTC).isoformat()) if settings.repair else None
         counts: Counter[str] = Counter()
-        async for page in sweep.over(Window(now - timedelta(seconds=settings.window), now)):
+        async for page in sweep.over(Window.back(settings.window)):
             counts.update(finding.kind for finding in page.findings)
             if repairs is not None:
                 for routing_key in (await repairs.make(page.findings)).values():

@@ -6,7 +6,7 @@ Nothing is kept of an order once its page has been compared, so that a year of o
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from msgspec import Struct
@@ -29,6 +29,12 @@ class Window(Struct, frozen=True):
     since: datetime
     until: datetime
     """Excluded."""
+
+    @classmethod
+    def back(cls, seconds: float) -> "Window":
+        """Return the window that ends with the present second."""
+        now = datetime.now(UTC)
+        return cls(now - timedelta(seconds=seconds), now + timedelta(seconds=1))
 
     def holds(self, moment: datetime) -> bool:
         """Tell whether a moment lies in it."""
@@ -70,6 +76,8 @@ class Sweep:
         Failure
             One of the systems cannot be asked.
         """
+        # The shop knows whole seconds, and both passes must agree on what lies in the window.
+        window = Window(window.since.replace(microsecond=0), window.until.replace(microsecond=0))
         compared = total = 0
         # One thread, so that one RFC session serves the whole sweep.
         with ThreadPoolExecutor(1, thread_name_prefix="reconcile") as thread:

@@ -10,7 +10,7 @@ from adapters.ecc.rfc import AbapApplicationError
 from adapters.ecc.simulator import returns, update
 from adapters.ecc.simulator.documents import Registration, Row, filled
 from adapters.ecc.simulator.locks import ForeignLockError
-from adapters.ecc.simulator.state import columns_of
+from adapters.ecc.simulator.state import columns_of, transaction
 from adapters.ecc.simulator.system import RfcSession, System
 
 CUSTOMER_LOCK = "EZORDERBUS_CUST"
@@ -134,11 +134,16 @@ def registration_of(system: System, customer_key: str) -> Row | None:
 
 
 def move(system: System, customer_key: str, kunnr: str) -> Row:
-    """Link a customer key to another SAP customer, and return its registration."""
-    system.database.execute(
-        "UPDATE zorderbus_cust SET kunnr = ?, changed_at = ? WHERE customer_key = ?",
-        (kunnr, system.now(), customer_key),
-    )
+    """Link a customer key and its contact person to another SAP customer, and return the registration."""
+    with transaction(system.database):
+        system.database.execute(
+            "UPDATE contacts SET kunnr = ? WHERE parnr = (SELECT parnr FROM zorderbus_cust WHERE customer_key = ?)",
+            (kunnr, customer_key),
+        )
+        system.database.execute(
+            "UPDATE zorderbus_cust SET kunnr = ?, changed_at = ? WHERE customer_key = ?",
+            (kunnr, system.now(), customer_key),
+        )
     return registration_of(system, customer_key) or {}
 
 

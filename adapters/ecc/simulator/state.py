@@ -39,6 +39,9 @@ CREATE INDEX IF NOT EXISTS zorderbus_cust_changed ON zorderbus_cust (changed_at,
 CREATE INDEX IF NOT EXISTS zorderbus_cust_kunnr ON zorderbus_cust (kunnr);
 CREATE TABLE IF NOT EXISTS zorderbus_pend ({_columns("ZORDERBUS_S_ROW")}, PRIMARY KEY (order_key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS zorderbus_pend_customer ON zorderbus_pend (customer_key, cleared, added_at, order_key);
+CREATE INDEX IF NOT EXISTS zorderbus_pend_free ON zorderbus_pend (customer_key, cleared, leased_until);
+CREATE INDEX IF NOT EXISTS zorderbus_pend_lease ON zorderbus_pend (customer_key, cleared, lease_id);
+CREATE INDEX IF NOT EXISTS zorderbus_pend_leased ON zorderbus_pend (customer_key, cleared, leased_at);
 CREATE INDEX IF NOT EXISTS zorderbus_pend_added ON zorderbus_pend (added_at, order_key);
 """
 

@@ -1,0 +1,1 @@
+"""Comparing Magento with ECC, and healing."""
