@@ -1,0 +1,1 @@
+"""What the bus costs, measured side by side: ``python -m benchmarks --help``."""
