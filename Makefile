@@ -47,8 +47,10 @@ bench-long: $(VENV)/installed-bench ## backlog, first load and scale
 	@scripts/provision bench
 	@$(BIN)/python -m benchmarks --long $(if $(JSON),--json $(JSON)) $(ARGS)
 
-schemas: $(VENV)/installed ## writes the JSON Schema of every message
+schemas: $(VENV)/installed ## writes what is generated: JSON Schema of every message, docs/messages.md, docs/configuration.md
 	@$(BIN)/orderbus schemas write
+	@$(BIN)/orderbus asyncapi --markdown > docs/messages.md
+	@$(BIN)/orderbus config example --markdown > docs/configuration.md
 
 secrets: $(VENV)/installed ## makes passwords for compose/, and the broker's users from the table of services
 	@$(BIN)/python compose/make_secrets.py

@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from adapters.ecc.config import EccConfig
 from adapters.magento.config import MagentoConfig
 from bus.config import BrokerConfig
-from orderbus.refusal import Place, dotted, reason_of
+from orderbus.refusal import Place, dotted, quoted, reason_of
 from router.policy import RoutingPolicy
 from schemas.failures import Failure
 
@@ -130,7 +130,7 @@ def decode(
     origin:
         The file's name, for error texts.
     """
-    secret: set[Place] = set()
+    secret: dict[Place, str] = {}
 
     def resolved(value: Any, at: Place) -> Any:
         if isinstance(value, dict):
@@ -140,15 +140,16 @@ def decode(
         placeholder = _PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
         if placeholder is None:
             return value
-        secret.add(at)
+        secret[at] = ""
         try:
-            return _fetched(placeholder[1], environment)
+            secret[at] = _fetched(placeholder[1], environment)
         except LookupError as error:
             if sections is not None and at[0] not in sections:
                 return UNUSED.get(at, value)
             raise ConfigError(
                 f"{origin}: {dotted(at)}: {error.args[0]}.", "Set it, or write the value itself."
             ) from None
+        return secret[at]
 
     data = resolved(data, ())
     for variable, (section, key) in OVERRIDES.items():
@@ -159,11 +160,18 @@ def decode(
     except msgspec.ValidationError as error:
         at, reason = reason_of(error, data, Config)
         where = f"{origin}: {dotted(at)}" if at else origin
-        cause = f"{where}: {reason}"
+        cause = f"{where}: {_without(secret.values(), reason)}"
         raise ConfigError(
             cause if cause.endswith("?") else f"{cause}.",
             "`orderbus config example` prints every key with its meaning.",
         ) from None
+
+
+def _without(secrets: Iterable[str], reason: str) -> str:
+    """Return why a value is refused without the value, where it is a secret in a wrong place."""
+    for value in filter(None, secrets):
+        reason = reason.replace(quoted(value), "***")
+    return reason
 
 
 _PLACEHOLDER = re.compile(r"\$\{([^{}]+)\}")

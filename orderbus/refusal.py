@@ -51,6 +51,11 @@ def reason_of(error: msgspec.ValidationError, data: Any, type_: Any) -> tuple[Pl
     return (*at, field[1]), "unknown key" + _near(field[1], _fields(at, type_))
 
 
+def quoted(value: str) -> str:
+    """Return as much of a value as a reason repeats, on one line."""
+    return "".join(character if character.isprintable() else " " for character in value[:40])
+
+
 def dotted(at: Place) -> str:
     """Return a path as TOML spells it.
 
@@ -70,7 +75,7 @@ def _reworded(said: str, at: Place, data: Any, type_: Any) -> str:
     choices = [str(value) for found in _types_at(at, type_) for value in _choices(found)]
     value = _value_at(at, data)
     if choices and isinstance(value, str) and said.startswith(("Invalid enum value", "Invalid value")):
-        return f"expected one of {', '.join(sorted(choices))}, got {value[:40]}"
+        return f"expected one of {', '.join(sorted(choices))}, got {quoted(value)}"
     text = said.replace("`object`", "table").replace("`", "").rstrip(".")
     return text[:1].lower() + text[1:] if text.startswith(("Expected", "Invalid")) else text
 

@@ -5,9 +5,7 @@ from pathlib import Path
 import click
 
 from orderbus.commands.options import config_option, json_option, print_json
-
-EXAMPLE = Path(__file__).parents[1] / "example.toml"
-"""Every key with its meaning and its default."""
+from orderbus.reference import EXAMPLE, configuration_markdown
 
 
 @click.group()
@@ -37,9 +35,10 @@ def show(config_path: Path | None, as_json: bool) -> None:
 
 
 @config.command()
-def example() -> None:
+@click.option("--markdown", is_flag=True, help="Print every setting as tables in Markdown instead.")
+def example(markdown: bool) -> None:
     """Print a documented configuration file to start from.
 
     Example: orderbus config example > orderbus.toml
     """
-    click.echo(EXAMPLE.read_text("utf-8"), nl=False)
+    click.echo(configuration_markdown() if markdown else EXAMPLE.read_text("utf-8"), nl=False)

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,14 @@ async def test_clocks_apart(recorded: Client) -> None:
     await recorded.do("POST", "/rest/V1/orders", WRITE)
     tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
     assert (await recorded.order(1))["updated_at"][:10] == tomorrow
+
+
+@pytest.mark.parametrize("path", [PATH, "/rest/V1/nothing"])
+async def test_a_wrong_clock_shows_in_the_date_of_each_answer(recorded: Client, path: str) -> None:
+    await fault(recorded, clock_offset=-3600)
+    async with recorded.http.get(recorded.simulator.url + path) as response:
+        date = parsedate_to_datetime(response.headers["Date"])
+    assert 3595 < (datetime.now(UTC) - date).total_seconds() < 3660
 
 
 async def test_workers_bound_what_is_served_at_once(recorded: Client) -> None:
@@ -183,7 +193,7 @@ async def test_loaded_orders_are_like_placed_ones(start: Any) -> None:
     assert listed["total"] == 700
     async with client.http.get(f"{url}/_simulator/customers") as response:
         listed = await response.json()
-    assert listed["customers"][2]["attributes"] == {"sap_customer_number": "0000100003"}
+    assert listed["customers"][2]["attributes"] == {"sap_customer_number": "0000010003"}
 
 
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"count": 1, "store_id": 9}, {"number": 3}, {}])

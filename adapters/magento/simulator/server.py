@@ -9,6 +9,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any, Self
 
 import msgspec
@@ -72,6 +73,12 @@ class Simulator:
         gate = Gate(self.config, state, self.injector)
         self._rest = Rest(self.shop, self.injector, gate)
         app = web.Application(client_max_size=MAX_BODY)
+
+        async def dated(_request: web.Request, response: web.StreamResponse) -> None:
+            # One machine, one clock: a shop whose clock is wrong says so in this header too.
+            response.headers["Date"] = formatdate(clock.epoch(), usegmt=True)
+
+        app.on_response_prepare.append(dated)
         app.router.add_route("*", "/rest{tail:.*}", self._rest.handle)
         app.router.add_get("/_simulator/orders", self._orders)
         app.router.add_post("/_simulator/orders", self._load_orders)
