@@ -1,0 +1,84 @@
+"""The end of a run: everything quietens, and what the systems then hold is checked."""
+
+import json
+import time
+
+from schemas.topics import EVENTS
+from tests.faults import state
+from tests.faults.bench import Bench
+from tests.faults.invariants import Expected, Violation, violations
+from tests.faults.wire import channel
+
+AUDIT = "faults.audit"
+"""Queue of the tests' own that takes what the bus tells of write-backs."""
+QUIET = 3.0
+"""Seconds without a change after which a system that has nothing on its way counts as quiet."""
+STILL = 25.0
+"""Seconds after which orders that do not move, with nothing on its way, count as stuck."""
+
+
+def listen(bench: Bench) -> None:
+    """Begin to keep what the bus tells of write-backs."""
+    with channel(bench.url()) as declaring:
+        declaring.queue_declare(AUDIT, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+        declaring.queue_bind(AUDIT, EVENTS, "order.acknowledged")
+
+
+def reported(bench: Bench) -> frozenset[int]:
+    """Return the orders (``entity_id``) of which the bus has told that a write-back lost another change."""
+    with channel(bench.url()) as reading:
+        while (message := reading.basic_get(AUDIT, no_ack=True)) is not None:
+            told = json.loads(message.body)
+            if told.get("lost_update"):
+                bench.reported.add(int(told["ref"]["order_id"]))
+    return frozenset(bench.reported)
+
+
+def settle(bench: Bench, *, seconds: float, still: float = STILL) -> object:
+    """Return once nothing is on its way and nothing moves; whatever does not get there is for the invariants.
+
+    Parameters
+    ----------
+    seconds:
+        How long to wait at most.
+    still:
+        Seconds without a change after which unfinished orders with empty queues are given up.
+
+    Returns
+    -------
+    object
+        What is not finished: messages by queue, or lines about orders; something false if there is nothing.
+    """
+    changed_at = time.monotonic()
+    limit = changed_at + seconds
+    before: object = None
+    while time.monotonic() < limit:
+        bench.supervise()
+        busy = {name: total for name, total in bench.queue_totals().items() if total and _passes(name)}
+        now: object = busy or _unfinished(bench)
+        if now != before:
+            before, changed_at = now, time.monotonic()
+        if not busy and time.monotonic() - changed_at > (still if now else QUIET):
+            break
+        time.sleep(0.5)
+    return before
+
+
+def check(bench: Bench) -> tuple[int, list[Violation]]:
+    """Return how many orders the shop holds, and every invariant that does not hold."""
+    final = state.read(bench, reported(bench))
+    expected = Expected(unfit=frozenset(bench.unfit), letters=bench.expected_letters)
+    return len(final.orders), violations(final, expected)
+
+
+def _unfinished(bench: Bench) -> list[str]:
+    """Return what is still to be done, a line for each order that ECC can take."""
+    lines = bench.stack.unfinished()
+    if not lines or not bench.unfit:
+        return lines
+    unfit = {order["increment_id"] for order in bench.stack.orders() if order["entity_id"] in bench.unfit}
+    return [line for line in lines if line.partition(":")[0] not in unfit]
+
+
+def _passes(queue: str) -> bool:
+    return queue.startswith("orderbus.") and not queue.endswith(".dead")
