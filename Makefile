@@ -38,6 +38,7 @@ broken: $(VENV)/installed-dev ## breaks the code on purpose, one break at a time
 faults: $(VENV)/installed-dev ## the fault suite; SEED=n repeats a run
 	@scripts/provision tests
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(BIN)/pytest -m faults tests/faults/test_checker.py
 
 bench: $(VENV)/installed-bench ## compares with other clients and with C, ten minutes at most; JSON=FILE
 	@scripts/provision bench
