@@ -21,7 +21,7 @@ MAGENTO_ORDER_NUMBERS = Row("magento-order-numbers", consumes=(m.OrderSynced,), 
 """Writes the SAP order number to the shop's order."""
 ECC_ORDERS = Row("ecc-orders", consumes=(m.AddSalesOrder,), publishes=(m.OrderSynced,))
 """Writes sales orders, each once."""
-ECC_HOLDS = Row("ecc-holds", consumes=(m.HoldOrder,), publishes=(m.OrderHeld,))
+ECC_HOLDS = Row("ecc-holds", consumes=(m.HoldOrder,), publishes=(m.OrderHeld, m.OrderSynced))
 """Records orders that wait for their customer."""
 ECC_CUSTOMERS = Row("ecc-customers", consumes=(m.RegisterCustomer,), publishes=(m.CustomerRegistered,))
 """Finds customers in ECC, or creates them."""

@@ -131,7 +131,7 @@ def _fate(
         sap_customer=next((str(document["kunnr"]) for document in documents), ""),
         contact_person=next((str(one["PARTN_NUMB"]) for one in partners if one["PARTN_ROLE"] == "AP"), ""),
         sales_orders=tuple(str(document["vbeln"]) for document in documents),
-        written_back=str(order.get("ext_order_id", "")),
+        written_back=str(order.get("ext_order_id") or ""),
         flag="-" if row is None else str(row["cleared"]),
         totals_agree=all(Decimal(str(document["net_value"])) == net for document in documents),
     )

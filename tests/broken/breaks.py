@@ -86,8 +86,8 @@ BREAKS = (
         """\
         with sessions.take() as session:
             added = session.call("Z_ORDERBUS_PENDING_ADD", IS_PENDING=row)
-        if added["ES_ROW"]["CLEARED"]:
-            return ()
+            if added["ES_ROW"]["CLEARED"]:
+                return _written(session, config, command.ref, key)
 """,
         """\
         def record() -> None:

@@ -147,6 +147,15 @@ class TestClearFlags:
         (row,) = ecc.pending()
         assert (row["cleared"], row["reason"], row["vbeln"]) == ("X", "SYNCED", synced.sales_order)
 
+    def test_a_written_order_that_is_held_again_is_said_to_be_written(self, ecc: Ecc, sessions: Sessions) -> None:
+        placed = order()
+        again = message(replace(held(1), ref=placed.ref))
+        hold_orders(sessions, ecc.configure())(again)
+        (synced,) = handled(add_sales_orders(sessions, ecc.configure(), lambda _key, _number: None), add(placed))
+        clear_synced(sessions, ecc.configure())(message(synced))
+        assert handled(hold_orders(sessions, ecc.configure()), again) == [replace(synced, existed=True)]
+        assert ecc.pending()[0]["cleared"] == "X"
+
     def test_an_order_that_was_never_held_has_no_row(self, ecc: Ecc, sessions: Sessions) -> None:
         (synced,) = handled(add_sales_orders(sessions, ecc.configure(), lambda _key, _number: None), add(order()))
         (cleared,) = handled(clear_synced(sessions, ecc.configure()), message(synced))

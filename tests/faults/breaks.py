@@ -47,7 +47,8 @@ RELEASE_BEFORE_HOLD = (
     Edit(
         "adapters/ecc/holds.py",
         '        with sessions.take() as session:\n            added = session.call("Z_ORDERBUS_PENDING_ADD", '
-        'IS_PENDING=row)\n        if added["ES_ROW"]["CLEARED"]:\n            return ()\n',
+        'IS_PENDING=row)\n            if added["ES_ROW"]["CLEARED"]:\n                return '
+        "_written(session, config, command.ref, key)\n",
         "        def later() -> None:\n            with sessions.take() as session:\n"
         '                session.call("Z_ORDERBUS_PENDING_ADD", IS_PENDING=row)\n\n'
         "        __import__('threading').Timer(4.0, later).start()\n",
