@@ -103,7 +103,9 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         return FAILURE
     except Exception as error:  # noqa: BLE001 - the last resort: a defect ends in one line too
         if os.environ.get("ORDERBUS_DEBUG"):
-            traceback.print_exc()
+            from orderbus.masking import without_secrets  # noqa: PLC0415 - only who looks for a defect pays
+
+            click.echo(without_secrets(traceback.format_exc()), err=True, nl=False)
         what = f"{type(error).__name__} at {_where(error)}"
         return _say(
             f"This is a defect in orderbus ({what}). Set ORDERBUS_DEBUG=1 to see where, and report it.", FAILURE

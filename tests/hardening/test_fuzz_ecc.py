@@ -145,7 +145,7 @@ HANDLED: dict[str, tuple[Any, m.Body]] = {
 
 
 @pytest.mark.parametrize("service", HANDLED)
-@fuzzed(80)
+@fuzzed(40)
 @given(data=st.data())
 def test_answers_to_a_message(service: str, data: st.DataObject) -> None:
     make, body = HANDLED[service]
@@ -177,7 +177,7 @@ class Prepared(Scripted):
         return answer
 
 
-@fuzzed(100)
+@fuzzed(40)
 @given(answers=st.lists(answered("Z_ORDERBUS_CUSTOMERS_CHANGED"), min_size=1, max_size=5))
 def test_customers_that_are_polled(engine: Engine, answers: list[Any]) -> None:
     published: list[Publication] = []
@@ -201,7 +201,7 @@ def test_customers_that_are_polled(engine: Engine, answers: list[Any]) -> None:
     asyncio.run(look())
 
 
-@fuzzed(50)
+@fuzzed(15)
 @given(data=st.data())
 def test_what_is_checked(data: st.DataObject) -> None:
     for finding in check(sessions(data), CONFIG):
@@ -209,7 +209,7 @@ def test_what_is_checked(data: st.DataObject) -> None:
             clear(finding.failure)
 
 
-@fuzzed(300)
+@fuzzed(150)
 @given(table=st.lists(rows("BAPIRET2"), max_size=5), kinds=st.lists(st.sampled_from("SWIEAX"), max_size=5))
 @example(table=[{"TYPE": "A"}], kinds=[])
 @example(table=[{"TYPE": "E", "MESSAGE": "x" * 100_000, "ID": None, "NUMBER": 7}], kinds=[])
