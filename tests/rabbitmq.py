@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -372,8 +373,17 @@ class RabbitNode:
             logs = "".join(path.read_text()[-3000:] for path in (self.directory / "log").glob("*.log"))
             raise RuntimeError(f"RabbitMQ did not start: {server.tail()} {logs}")
 
-    def _run(self, command: list[str], input_text: str | None = None) -> str:
-        done = subprocess.run(
+    def _run(self, command: list[str], input_text: str | None = None, *, seconds: float = 30.0) -> str:
+        """Run a tool to its end; again for a while, where it could not reach the node and so did nothing."""
+        deadline = time.monotonic() + seconds
+        while (done := self._ended(command, input_text)).returncode:
+            if "failed to connect to node" not in done.stderr or time.monotonic() > deadline:
+                raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+            time.sleep(0.2)
+        return done.stdout
+
+    def _ended(self, command: list[str], input_text: str | None) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             command,
             input=input_text,
             stdin=None if input_text is not None else subprocess.DEVNULL,
@@ -383,6 +393,3 @@ class RabbitNode:
             timeout=120,
             check=False,
         )
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
-        return done.stdout
