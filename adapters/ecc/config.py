@@ -239,6 +239,11 @@ class EccConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.default is None and not self.stores:
             raise ValueError("name at least one store in `stores`, or a `default`")
 
+    @property
+    def looked_in(self) -> str:
+        """``IV_FIELD`` of the custom function modules: the field that holds the order key, ``C`` or ``S``."""
+        return "C" if self.key_field == "purch_no_c" else "S"
+
     def store(self, code: str) -> Store:
         """Return what is configured for a store.
 

@@ -50,7 +50,7 @@ def _written(session: Conversation, config: EccConfig, ref: OrderRef, key: str) 
         "Z_ORDERBUS_ORDER_OPEN",
         IV_ORDER_KEY=key,
         IV_SCOPE="2",
-        IV_FIELD="C" if config.key_field == "purch_no_c" else "S",
+        IV_FIELD=config.looked_in,
     )
     session.rollback()
     sales_order = str(opened["EV_VBELN"])

@@ -41,7 +41,7 @@ def add_sales_orders(
                 "Z_ORDERBUS_ORDER_OPEN",
                 IV_ORDER_KEY=key,
                 IV_SCOPE=UPDATE_TASK_INHERITS,
-                IV_FIELD="C" if config.key_field == "purch_no_c" else "S",
+                IV_FIELD=config.looked_in,
             )
             existing = str(opened["EV_VBELN"])
             if existing:

@@ -107,7 +107,7 @@ def _standings(sessions: Sessions, config: EccConfig, refs: Sequence[OrderRef]) 
     keys = [_key_or_problem(config, ref) for ref in refs]
     asked = [{"ORDER_KEY": key} for key, _ in keys if key]
     with sessions.take() as session:
-        answer = session.call(FIND, IV_FIELD="C" if config.key_field == "purch_no_c" else "S", IT_KEYS=asked)
+        answer = session.call(FIND, IV_FIELD=config.looked_in, IT_KEYS=asked)
     now = from_ecc(str(answer["EV_NOW"]), f"EV_NOW of {FIND}")
     orders: dict[str, list[Mapping[str, Any]]] = {}
     for row in answer["ET_ORDERS"]:
