@@ -16,6 +16,7 @@ from benchmarks import (
     prefetch,
     publish,
     release,
+    report,
     route,
     scale,
 )
@@ -56,8 +57,9 @@ class Result(msgspec.Struct):
     "--long", "is_long", is_flag=True, help="Without a part: scale, release, the long flow, first load, backlog."
 )
 @click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there as well.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables there as well.")
 @click.pass_context
-def main(context: click.Context, is_long: bool, json: Path | None) -> None:  # noqa: ARG001 - see `finish`
+def main(context: click.Context, is_long: bool, json: Path | None, markdown: Path | None) -> None:  # noqa: ARG001 - see `finish`
     """Measure what the bus costs, side by side with others.
 
     Example: python -m benchmarks --json result.json
@@ -69,7 +71,7 @@ def main(context: click.Context, is_long: bool, json: Path | None) -> None:  # n
 
 @main.result_callback()
 @click.pass_obj
-def finish(here: Machine, parts: list[Measure], is_long: bool, json: Path | None) -> None:
+def finish(here: Machine, parts: list[Measure], is_long: bool, json: Path | None, markdown: Path | None) -> None:
     """Measure the named parts, or all of a kind; print each, and write them where asked."""
     result = Result(here, versions(), [])
     CONSOLE.print(f"{here.cpu}, {here.cores} cores, {here.memory_gb} GB; load before the run {here.load_before}")
@@ -77,8 +79,11 @@ def finish(here: Machine, parts: list[Measure], is_long: bool, json: Path | None
     for measure in parts or (LONG if is_long else COMPARISONS):
         result.parts.append(measure())
         show(result.parts[-1], CONSOLE)
-        if json is not None:  # after each part, so that a failure costs that part alone
+        # After each part, so that a failure costs that part alone.
+        if json is not None:
             json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        if markdown is not None:
+            markdown.write_text("\n\n".join(map(report.markdown, result.parts)) + "\n")
 
 
 def count(name: str, default: int, least: int = 1) -> Callable[[Callable[..., Measure]], Callable[..., Measure]]:

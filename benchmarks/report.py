@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
@@ -97,8 +97,28 @@ def rate_rows(samples: Mapping[str, Sequence[Sample]]) -> list[tuple[str | float
     ]
 
 
+TARGET_COLUMNS = ("figure", "measured", "lowest", "highest", "at least", "aim", "")
+
+
 def _text(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:,.10g}"
+
+
+def _targets(part: Part) -> list[tuple[str, ...]]:
+    """Return a row per figure: name, measured, lowest and highest round, at least, aim, verdict."""
+    rows = []
+    for figure in part.figures:
+        bound = "<" if figure.smaller_is_better else ""
+        rows.append(
+            (
+                figure.name,
+                f"{figure.value:.3g} {figure.unit}".rstrip(),
+                *(f"{pick(figure.rounds):.3g}" if figure.rounds else "" for pick in (min, max)),
+                *("" if goal is None else f"{bound}{goal:g}" for goal in (figure.at_least, figure.aim)),
+                figure.verdict,
+            )
+        )
+    return rows
 
 
 def show(part: Part, console: Console) -> None:
@@ -112,15 +132,36 @@ def show(part: Part, console: Console) -> None:
     if not part.figures:
         return
     targets = Table(title=f"{part.name}: targets", title_justify="left")
-    for number, column in enumerate(("figure", "measured", "lowest", "highest", "at least", "aim", "")):
+    for number, column in enumerate(TARGET_COLUMNS):
         targets.add_column(column, justify="right" if 0 < number < 6 else "left")
-    for figure in part.figures:
-        bound = "<" if figure.smaller_is_better else ""
-        targets.add_row(
-            figure.name,
-            f"{figure.value:.3g} {figure.unit}",
-            *(f"{pick(figure.rounds):.3g}" if figure.rounds else "" for pick in (min, max)),
-            *("" if goal is None else f"{bound}{goal:g}" for goal in (figure.at_least, figure.aim)),
-            figure.verdict,
-        )
+    for cells in _targets(part):
+        targets.add_row(*cells)
     console.print(targets)
+
+
+def markdown(part: Part) -> str:
+    """Return a part's two tables as Markdown, for docs/performance.md.
+
+    >>> print(markdown(Part("a", "", ("what", "MB"), [("router", 34.5)], [Figure("idle", 34.5, "MB", 60, 40, True)])))
+    ### a
+    <BLANKLINE>
+    | what | MB |
+    | --- | ---: |
+    | router | 34.5 |
+    <BLANKLINE>
+    | figure | measured | lowest | highest | at least | aim |  |
+    | --- | ---: | ---: | ---: | ---: | ---: | --- |
+    | idle | 34.5 MB |  |  | <60 | <40 | aim reached |
+    """
+    tables = [f"### {part.name}"]
+    if part.rows:
+        right = ("---:",) * (len(part.columns) - 1)
+        tables.append("\n".join(map(_line, (part.columns, ("---", *right), *(map(_text, row) for row in part.rows)))))
+    if part.figures:
+        rule = ("---", *("---:",) * 5, "---")
+        tables.append("\n".join(map(_line, (TARGET_COLUMNS, rule, *_targets(part)))))
+    return "\n\n".join(tables)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
