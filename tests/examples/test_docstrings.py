@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("adapters", "orderbus", "router", "schemas", "state")
+PACKAGES = ("adapters", "benchmarks", "orderbus", "router", "schemas", "state")
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for package in PACKAGES
