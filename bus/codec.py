@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -33,6 +35,7 @@ _TRACESTATE = b"tracestate"
 _OPEN_ID, _OPEN_TIME, _OPEN_SUBJECT = h.opening(_ID), h.opening(_TIME), h.opening(_SUBJECT)
 _OPEN_CORRELATION, _OPEN_CAUSATION = h.opening(_CORRELATION), h.opening(_CAUSATION)
 _OPEN_TRACEPARENT, _OPEN_TRACESTATE = h.opening(_TRACEPARENT), h.opening(_TRACESTATE)
+_VERSION_1_0 = h.text("1.0")
 _ATTEMPTS = h.ATTEMPTS.encode()
 _DELIVERY_COUNT = h.DELIVERY_COUNT.encode()
 
@@ -87,7 +90,7 @@ def decode(incoming: Incoming, accepts: frozenset[str], most: int) -> tuple[Mess
         fields = h.read_headers(incoming.properties)
     except (ValueError, IndexError) as error:
         raise Unreadable("The message's headers cannot be read.", "Correct the publisher.") from error
-    name = _bounded(fields, _TYPE)
+    name = _text(fields, _TYPE)
     if name not in accepts:
         raise Unknown(
             f"The service does not take messages of type {name!r}.",
@@ -105,23 +108,27 @@ def decode(incoming: Incoming, accepts: frozenset[str], most: int) -> tuple[Mess
     return Message(envelope, body, attempt), deliveries
 
 
-def _bounded(fields: h.Fields, name: bytes, most: int = _LONGEST_HEADER) -> str:
-    value = h.read_text(fields.get(name))
+def _text(fields: h.Fields, name: bytes, most: int = _LONGEST_HEADER) -> str:
+    """Return the text of a header; empty when there is none, or something else than text."""
+    field = fields.get(name)
+    if field is None:
+        return ""
+    value = h.read_text(field)
     if len(value) > most:
         raise Unreadable(f"Header {name.decode()} has more than {most} characters.", "Correct the publisher.")
     return value
 
 
 def _envelope(fields: h.Fields, type_name: str) -> Envelope:
-    identifier = _bounded(fields, _ID, h.LONGEST_SHORT_TEXT)
+    identifier = _text(fields, _ID, h.LONGEST_SHORT_TEXT)
     if not identifier:
         raise Unreadable("Header cloudEvents_id is missing or not text.", "Correct the publisher.")
-    version = h.read_text(fields.get(_SPECVERSION)) or "1.0"
-    if not version.startswith("1."):
+    version = fields.get(_SPECVERSION)
+    if version != _VERSION_1_0 and not (h.read_text(version) or "1.0").startswith("1."):
         raise Unreadable("Header cloudEvents_specversion is not 1.0.", "Correct the publisher.")
-    time = h.read_text(fields.get(_TIME))
+    written = h.read_text(fields.get(_TIME))
     try:
-        moment = datetime.fromisoformat(time) if time else datetime.now(UTC)
+        moment = datetime.fromisoformat(written) if written else datetime.now(UTC)
     except ValueError as error:
         raise Unreadable("Header cloudEvents_time is not an RFC 3339 time.", "Correct the publisher.") from error
     traceparent = h.read_text(fields.get(_TRACEPARENT))
@@ -129,14 +136,14 @@ def _envelope(fields: h.Fields, type_name: str) -> Envelope:
         traceparent = ""
     return Envelope(
         id=identifier,
-        source=_bounded(fields, _SOURCE),
+        source=_text(fields, _SOURCE),
         type=type_name,
         time=moment if moment.tzinfo else moment.replace(tzinfo=UTC),
-        subject=_bounded(fields, _SUBJECT),
-        correlation_id=_bounded(fields, _CORRELATION) or identifier,
-        causation_id=_bounded(fields, _CAUSATION),
+        subject=_text(fields, _SUBJECT),
+        correlation_id=_text(fields, _CORRELATION) or identifier,
+        causation_id=_text(fields, _CAUSATION),
         traceparent=traceparent,
-        tracestate=_bounded(fields, _TRACESTATE) if traceparent else "",
+        tracestate=_text(fields, _TRACESTATE) if traceparent else "",
     )
 
 
@@ -231,11 +238,10 @@ class Encoder:
                 f"The {form.type_name} to publish has {len(octets)} bytes, more than the {self._most} allowed.",
                 "Raise broker.max_message_bytes on every service, or make the order smaller.",
             )
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         entries = [
             form.headers,
             h.entry(_OPEN_ID, publication.id),
-            h.entry(_OPEN_TIME, f"{now[:-6]}Z"),
+            _time(time.time_ns() // 1_000_000),
             h.entry(_OPEN_CORRELATION, publication.correlation_id),
             *more,
         ]
@@ -260,6 +266,13 @@ def _form(service: str, body: type[Body], *, taken: bool) -> _Form:
     )
     must_route = taken or topic.exchange == COMMANDS
     return _Form(topic.type_name, topic.exchange, topic.routing_key, b"".join(headers), must_route)
+
+
+@lru_cache(maxsize=1)
+def _time(milliseconds: int) -> bytes:
+    """Return the header entry of a moment since 1970; the messages of a millisecond share it."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    return h.entry(_OPEN_TIME, f"{moment[:-6]}Z")
 
 
 def _trace(cause: Envelope, identifier: str) -> tuple[bytes, ...]:

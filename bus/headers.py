@@ -10,6 +10,8 @@ from struct import Struct as Layout
 
 ATTEMPTS = "orderbus-attempts"
 """Tries that failed so far; whoever sends a dead letter again leaves it out, to start anew."""
+WAITS = "orderbus-waits"
+"""Tries that only found somebody else at it, which are no attempts; left out likewise."""
 ORIGIN_EXCHANGE = "orderbus-origin-exchange"
 """Exchange to which the message was first published."""
 ORIGIN_ROUTING_KEY = "orderbus-origin-routing-key"
@@ -49,6 +51,7 @@ Fields = dict[bytes, bytes]
 
 _SIZES = dict(zip(b"tbBUusIiLlfdDTV", (1, 1, 1, 2, 2, 2, 4, 4, 8, 8, 4, 8, 5, 8, 0), strict=True))
 _COUNTED = frozenset(b"SxAF")
+_length = Layout(">I")
 _NUMBERS = {
     kind: Layout(f">{code}")
     for kind, code in zip(b"bBUusIiLl", ("b", "B", "h", "H", "h", "i", "I", "q", "q"), strict=True)
@@ -92,7 +95,7 @@ def read_text(field: bytes | None) -> str:
     >>> read_text(text("né")), read_text(number(1)), read_text(None)
     ('né', '', '')
     """
-    return field[5:].decode(errors="replace") if field and field[0] == 0x53 else ""
+    return field[5:].decode("utf-8", "replace") if field and field[0] == 0x53 else ""
 
 
 def read_number(field: bytes | None) -> int:
@@ -118,13 +121,13 @@ def entry(opened: bytes, value: str) -> bytes:
     True
     """
     octets = value.encode()
-    return opened + len(octets).to_bytes(4, "big") + octets
+    return opened + _length.pack(len(octets)) + octets
 
 
 def enclosed(*entries: bytes) -> bytes:
     """Return a header table of entries, as it travels."""
     octets = b"".join(entries)
-    return len(octets).to_bytes(4, "big") + octets
+    return _length.pack(len(octets)) + octets
 
 
 def table(fields: Mapping[bytes, bytes]) -> bytes:
@@ -151,7 +154,9 @@ def read_table(octets: bytes, start: int = 0) -> Fields:
             raise ValueError("header table is cut short")
         kind = octets[value]
         if kind in _COUNTED:
-            after = value + 5 + int.from_bytes(octets[value + 1 : value + 5], "big")
+            after = value + 5
+            if after <= end:
+                after += _length.unpack_from(octets, value + 1)[0]
         elif kind in _SIZES:
             after = value + 1 + _SIZES[kind]
         else:

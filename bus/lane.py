@@ -49,22 +49,19 @@ class Lane(Protocol):
         """Whether nothing is in hand and nothing waits to be confirmed."""
 
 
-class Batch:
+class Batch(Struct):
     """Publishes that count as one."""
 
-    __slots__ = ("_done", "_left", "_problem")
-
-    def __init__(self, left: int, done: Done) -> None:
-        self._left = left
-        self._done = done
-        self._problem: Failure | None = None
+    left: int
+    done: Done
+    problem: Failure | None = None
 
     def one_ended(self, problem: Failure | None) -> None:
         """Count one of the publishes; the first problem is the batch's."""
-        self._left -= 1
-        self._problem = self._problem or problem
-        if not self._left:
-            self._done(self._problem)
+        self.left -= 1
+        self.problem = self.problem or problem
+        if not self.left:
+            self.done(self.problem)
 
 
 class Sent(Struct):
@@ -89,45 +86,43 @@ class Inputs:
     (2, [4], 1)
     """
 
-    __slots__ = ("_settled",)
+    __slots__ = ("_settled", "_unsettled")
 
     def __init__(self) -> None:
-        self._settled: dict[int, bool] = {}
+        self._unsettled: dict[int, None] = {}
+        """In the order of their tags."""
+        self._settled: list[int] = []
+        """In the order in which they were settled."""
 
     def __len__(self) -> int:
-        return len(self._settled)
+        return len(self._unsettled) + len(self._settled)
 
     def take(self, tag: int) -> None:
         """Note a delivery."""
-        self._settled[tag] = False
+        self._unsettled[tag] = None
 
     def settle(self, tag: int) -> None:
         """Note that a delivery may be acknowledged."""
-        self._settled[tag] = True
+        if tag in self._unsettled:
+            del self._unsettled[tag]
+            self._settled.append(tag)
 
     def drop(self, tag: int) -> None:
         """Forget a delivery that needs no acknowledgement."""
-        self._settled.pop(tag, None)
+        self._unsettled.pop(tag, None)
 
     def prefix(self) -> int:
         """Take out all settled deliveries before the first unsettled one; return the last tag, or 0."""
-        last = 0
-        for tag, settled in self._settled.items():
-            if not settled:
-                break
-            last = tag
-        if last:
-            for tag in list(self._settled):
-                if tag > last:
-                    break
-                del self._settled[tag]
-        return last
+        first = next(iter(self._unsettled), None)
+        ready = self._settled if first is None else [tag for tag in self._settled if tag < first]
+        if not ready:
+            return 0
+        self._settled = [] if first is None else [tag for tag in self._settled if tag > first]
+        return max(ready)
 
     def stragglers(self) -> list[int]:
         """Take out the settled deliveries behind an unsettled one: that one must not hold them back."""
-        tags = [tag for tag, settled in self._settled.items() if settled]
-        for tag in tags:
-            del self._settled[tag]
+        tags, self._settled = self._settled, []
         return tags
 
 

@@ -22,8 +22,9 @@ TCP_USER_TIMEOUT = 60_000
 """Milliseconds; py-amqp's default of one second kills a publisher when the broker raises a memory alarm."""
 _CHUNK = 65_536
 """Bytes asked for at once."""
-_TURN = _CHUNK
-"""Bytes taken from the socket before the turn goes on to other work."""
+_TURN = 4 * _CHUNK
+"""Bytes taken from the socket before the turn goes on to other work: about a hundred orders, whose outputs then leave
+in one `send`."""
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
