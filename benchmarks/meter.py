@@ -111,7 +111,7 @@ def machine() -> Machine:
 
 Versions = dict[str, str]
 """Of what takes part, by name."""
-PACKAGES = ("kombu", "amqp", "msgspec", "aiohttp", "SQLAlchemy", "psycopg", "aio-pika", "faststream", "uvloop")
+PACKAGES = ("kombu", "amqp", "msgspec", "aiohttp", "psycopg", "aio-pika", "faststream", "uvloop")
 
 
 def versions() -> Versions:

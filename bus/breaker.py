@@ -1,5 +1,6 @@
 """A circuit breaker: while the other system is down, no message is tried on it but one from time to time."""
 
+import random
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,17 +15,19 @@ class Breaker:
     Parameters
     ----------
     delays:
-        Seconds for which it stays open the first, second ... time in a row; the last one repeats.
+        Seconds for which it stays open at most the first, second ... time in a row; the last one repeats. Each time is
+        scattered over the second half of that, so that replicas which lost the other system together do not all try
+        it at once.
 
     Examples
     --------
     >>> breaker = Breaker((1, 2))
-    >>> breaker.outage(breaker.round), breaker.outage(0), breaker.state
-    (1, None, 'open')
+    >>> 0.5 <= breaker.outage(breaker.round) <= 1, breaker.outage(0), breaker.state
+    (True, None, 'open')
     >>> breaker.try_one(); breaker.state
     'trial'
-    >>> breaker.outage(breaker.round)
-    2
+    >>> 1 <= breaker.outage(breaker.round) <= 2
+    True
     >>> breaker.try_one(); breaker.answer(breaker.round), breaker.state
     (True, 'closed')
     """
@@ -43,7 +46,7 @@ class Breaker:
         self._outages += 1
         self.round += 1
         self.state = "open"
-        return delay
+        return delay * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     def try_one(self) -> None:
         """Let a message through."""

@@ -51,8 +51,8 @@ class BrokerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Deliveries of a message that kills its process or loses its connection; then it is dead-lettered."""
     max_message_bytes: Annotated[int, Meta(ge=1024, le=64_000_000)] = 4_000_000
     """Largest body, in and out."""
-    breaker_delays: Annotated[tuple[Seconds, ...], Meta(min_length=1, max_length=20)] = (1, 2, 5, 10, 30, 60)
-    """Seconds for which a service takes no work in after the first, second ... outage in a row."""
+    breaker_delays: Annotated[tuple[Seconds, ...], Meta(min_length=1, max_length=20)] = (1, 2, 5, 10)
+    """Seconds for which a service takes no work in, at most, after the first, second ... outage in a row."""
 
     @property
     def urls(self) -> tuple[str, ...]:

@@ -216,7 +216,9 @@ def _again(row: Row, letter: DeadLetter, pulled: Pulled) -> Outgoing:
         h.FAULT_REMEDY.encode(): h.text(letter.remedy),
     }
     try:
-        properties = h.passed_on(pulled.properties, without=[*h.BROKERS_OWN, h.ATTEMPTS.encode()], changed=changed)
+        properties = h.passed_on(
+            pulled.properties, without=[*h.BROKERS_OWN, h.ATTEMPTS.encode(), h.WAITS.encode()], changed=changed
+        )
     except (ValueError, IndexError) as error:
         raise Permanent(
             f"The headers of dead letter {letter.id} cannot be read.", "Publish its contents anew at their source."

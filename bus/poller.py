@@ -13,15 +13,15 @@ from bus.lane import Lane
 from bus.runner import Setting
 from bus.service import Service
 from schemas.envelope import Publication
-from schemas.failures import Failure, Transient
+from schemas.failures import Failure, Outage, Transient
 
 log = logging.getLogger(__name__)
 
 _WINDOW = 200
 """Messages that are published before waiting for their confirms."""
 _FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
-"""Seconds between two polls that fail; doubled from the first to the longest."""
+_LONGEST_PAUSE = 10.0
+"""Seconds between two polls that fail; doubled from the first to the longest, and scattered by a quarter."""
 _READY_PAUSE = 0.2
 
 
@@ -56,8 +56,7 @@ class Poller:
                 wait = await self._poll(self.publish)
                 pause = _FIRST_PAUSE
             except Failure as failure:
-                asked = failure.retry_after if isinstance(failure, Transient) else None
-                wait = max(pause * random.uniform(0.75, 1.25), asked or 0.0)  # noqa: S311 - no secret
+                wait = max(pause * random.uniform(0.75, 1.25), _asked(failure))  # noqa: S311 - no secret
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 log.warning("%s could not poll, and will again in %.0f s: %s", self._name, wait, failure)
                 self._metrics.poll_failures[self._name] += 1
@@ -97,6 +96,12 @@ class Poller:
 
         self._inbox.post(partial(self._lane.publish, window, ended))
         await confirmed
+
+
+def _asked(failure: Failure) -> float:
+    """Return the seconds that the other side asked for; who names a time while it is down, guesses."""
+    asked = failure.retry_after or 0.0 if isinstance(failure, Transient) else 0.0
+    return min(asked, _LONGEST_PAUSE) if isinstance(failure, Outage) else asked
 
 
 def _resolve(future: "asyncio.Future[None]", problem: Failure | None) -> None:

@@ -1,8 +1,9 @@
 """What becomes of a message whose handling failed: another attempt after a while, or the dead letters.
 
-Pure: a message and a failure in, a message to publish out.
+A message and a failure in, a message to publish out; nothing else happens here.
 """
 
+import random
 import socket
 import traceback
 from collections.abc import Collection
@@ -18,7 +19,7 @@ from bus.config import BrokerConfig
 from bus.frames import Incoming, Outgoing
 from bus.service import Row
 from bus.topology import DEAD, retry_name
-from schemas.failures import Failure, Permanent, Transient
+from schemas.failures import Busy, Failure, Permanent, Transient
 
 Reason: TypeAlias = Literal[
     "permanent", "retries-exhausted", "bug", "undecodable", "unknown-type", "too-large", "delivery-limit"
@@ -29,7 +30,12 @@ _LONGEST_TEXT = 500
 """Characters of cause and remedy that travel in headers."""
 _LARGEST_PROPERTIES = 100_000
 """Bytes; properties travel in one frame, which RabbitMQ limits to 131072 bytes."""
+SHORT = 5
+"""Seconds of the longest rung on which a message waits for somebody who is at it (`schemas.failures.Busy`)."""
+MOST_WAITS = 30
+"""How often it does so, a minute and a half all in all, before that counts as attempts on the whole ladder."""
 _ATTEMPTS = h.ATTEMPTS.encode()
+_WAITS = h.WAITS.encode()
 _FIRST_FAILED_AT = h.FAULT_FIRST_FAILED_AT.encode()
 _ORIGIN_EXCHANGE = h.ORIGIN_EXCHANGE.encode()
 _COPIES = frozenset((b"CC", b"BCC"))
@@ -44,7 +50,7 @@ class Verdict(Struct, frozen=True):
     """``None``: another attempt."""
     failure: Failure
     attempts: int
-    """Attempts that failed, this one included."""
+    """Attempts that failed, this one included if it counts."""
 
 
 class Overdelivered(Permanent):
@@ -86,6 +92,10 @@ def judge(incoming: Incoming, row: Row, error: Exception, config: BrokerConfig) 
         fields = h.read_headers(incoming.properties)
     except (ValueError, IndexError):
         return Verdict(None, "undecodable", failure, 1)
+    waits = max(0, h.read_number(fields.get(_WAITS)))
+    if isinstance(failure, Busy) and waits < MOST_WAITS:
+        again = _again(incoming, fields, row, _short_rung(waits, config), {_WAITS: h.number(waits + 1)})
+        return Verdict(again, None, failure, _attempts(fields))
     attempts = _attempts(fields) + 1
     reason = _reason(failure, attempts, config)
     now = h.text(datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
@@ -147,6 +157,15 @@ def _rung(attempts: int, at_least: float | None, config: BrokerConfig) -> int:
     delays = config.retry_delays
     usual = delays[min(attempts, len(delays)) - 1]
     return next((delay for delay in delays if delay >= max(usual, at_least or 0)), delays[-1])
+
+
+def _short_rung(waits: int, config: BrokerConfig) -> int:
+    """Return the seconds to wait for somebody else: the shortest rung at first, then one of the short ones.
+
+    Many may wait for the same one; scattered, they do not all come back at once.
+    """
+    short = [delay for delay in config.retry_delays if delay <= SHORT] or config.retry_delays[:1]
+    return random.choice(short[: 1 + waits // 3])  # noqa: S311 - no secret
 
 
 def _origin(incoming: Incoming, fields: h.Fields) -> h.Fields:

@@ -312,7 +312,8 @@ class Runner:
         seconds = self._breaker.outage(begun)
         if seconds is None:
             return
-        seconds = max(seconds, outage.retry_after or 0.0)
+        # Who names a time while it is down, such as a maintenance page, guesses: one message looks again before that.
+        seconds = max(seconds, min(outage.retry_after or 0.0, self._config.breaker_delays[-1]))
         log.warning("%s takes no work in for %g s: %s", self._row.name, seconds, outage)
         self._metrics.circuits[self._row.name] = True
         self.lane.consume(0)

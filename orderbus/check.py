@@ -17,7 +17,7 @@ from orderbus.config import Config
 from router.policy import RoutingPolicy
 from schemas.failures import Failure
 from state import watermark
-from state.database import open_database, require_current, shown
+from state.database import open_database, require_current
 
 MOST_NAMED = 4
 """Missing exchanges and queues that get a line each; where there are more, the topology was never applied."""
@@ -82,22 +82,22 @@ def _broker(config: BrokerConfig, table: tuple[Row, ...]) -> Iterator[Finding]:
 
 def _database(config: Config) -> Iterator[Finding]:
     try:
-        engine = open_database(config.database.url)
-        yield Finding("database", f"{shown(engine.url)} answers", fine=True)
-        require_current(engine)
+        database = open_database(config.database.url)
+        yield Finding("database", f"{database.shown} answers", fine=True)
+        require_current(database)
     except Failure as failure:
         yield _failed("database", failure)
         return
     yield Finding("database", "has every migration", fine=True)
-    engine.dispose()
+    database.close()
 
 
 def _is_first_run(config: Config) -> bool:
     """Tell whether the publisher has read nothing yet, as far as the database can tell."""
     try:
-        engine = open_database(config.database.url)
-        require_current(engine)
-        return watermark.read(engine, WATERMARK) is None
+        database = open_database(config.database.url)
+        require_current(database)
+        return watermark.read(database, WATERMARK) is None
     except Failure:
         return True
 

@@ -58,7 +58,7 @@ class Reconcile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval: Annotated[float, Meta(gt=0, le=31_536_000)] = 3600
     """From the end of one sweep of the service to the beginning of the next."""
     window: Annotated[float, Meta(gt=0, le=315_360_000)] = 604_800
-    """How far back orders are compared; pending rows are whatever their age."""
+    """How far back orders and registered customers are compared; pending rows are whatever their age."""
     grace: Annotated[float, Meta(ge=0, le=31_536_000)] = 900
     """How long a step may take before it counts as lost."""
     repair: bool = False

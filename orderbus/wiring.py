@@ -8,7 +8,7 @@ import functools
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,13 @@ from orderbus import services as rows
 from orderbus.config import Config
 from schemas import messages as m
 from schemas.envelope import Handler, Message
-from schemas.failures import Failure, Permanent
+from schemas.failures import Permanent
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from adapters.ecc.sessions import Sessions
     from adapters.magento.shop import Shop
+    from state.database import Database
+    from state.kept import Lease
 
 
 WRITE_BACKS = 64
@@ -49,31 +49,32 @@ class Parts:
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
 
     @functools.cached_property
-    def database(self) -> "Engine":
+    def database(self) -> "Database":
         """The bus's own database, its migrations applied."""
         from state.database import open_database, require_current  # noqa: PLC0415 - only services that keep state pay
         from state.lease import free_all  # noqa: PLC0415
 
-        engine = open_database(self.config.database.url)
-        self._closing.callback(engine.dispose)
-        require_current(engine)
+        database = open_database(self.config.database.url)
+        self._closing.callback(database.close)
+        require_current(database)
         if self.embedded:
             # This process is alone: whoever held a lease is dead.
-            free_all(engine)
-        return engine
+            free_all(database)
+        return database
 
-    def gives_back(self, name: str) -> None:
-        """Have a poller's lease given back when the process ends, so that its replacement need not wait for its end."""
-        from state.lease import free  # noqa: PLC0415
+    def lease(self, name: str, pause: float) -> "Lease":
+        """Return a poller's lease; given back when the process ends, so that its replacement need not wait for its end.
 
-        database = self.database
+        Parameters
+        ----------
+        pause:
+            Seconds between two of its looks.
+        """
+        from state.kept import Lease  # noqa: PLC0415 - only pollers pay
 
-        async def give_back() -> None:
-            # Without a database it ends by itself.
-            with suppress(Failure):
-                await asyncio.to_thread(free, database, name, self.holder)
-
-        self._closing.push_async_callback(give_back)
+        lease = Lease(self.database, name, self.holder, pause=pause)
+        self._closing.push_async_callback(lease.give_back)
+        return lease
 
     def open_sessions(self) -> "Sessions":
         """Return a pool of RFC sessions for one service; its threads keep theirs."""
@@ -110,8 +111,8 @@ def _magento_orders(parts: Parts) -> Service:
     from adapters.magento.orders import place_fetched_orders  # noqa: PLC0415
     from adapters.magento.publisher import LEASE, poll_orders  # noqa: PLC0415
 
-    parts.gives_back(LEASE)
-    poll = poll_orders(parts.shop, parts.database, holder=parts.holder, reread_unfinished=parts.embedded)
+    lease = parts.lease(LEASE, parts.config.magento.poll_interval)
+    poll = poll_orders(parts.shop, parts.database, lease=lease, reread_unfinished=parts.embedded)
     return Service(
         rows.MAGENTO_ORDERS,
         {m.FetchOrder: place_fetched_orders(parts.shop)},
@@ -168,10 +169,9 @@ def _ecc_customers(parts: Parts) -> Service:
 def _ecc_registrations(parts: Parts) -> Service:
     from adapters.ecc.registrations import NAME, poll_registrations  # noqa: PLC0415
 
-    parts.gives_back(NAME)
-    poll = poll_registrations(
-        parts.open_sessions(), parts.config.ecc, parts.database, parts.holder, reread=parts.embedded
-    )
+    ecc = parts.config.ecc
+    lease = parts.lease(NAME, ecc.poll_seconds)
+    poll = poll_registrations(parts.open_sessions(), ecc, parts.database, lease, reread=parts.embedded)
     return Service(rows.ECC_REGISTRATIONS, {}, poll=poll)
 
 

@@ -35,6 +35,14 @@ class Transient(Failure):
         self.retry_after = retry_after
 
 
+class Busy(Transient):
+    """Somebody else is at it at this moment, such as the holder of a lock: tried again within seconds.
+
+    For a while this uses up no attempt, since it says nothing against the message; where it stays so, it counts as
+    any other transient failure.
+    """
+
+
 class Outage(Transient):
     """The other system is down for every message: opens the service's circuit, and uses up no attempt."""
 

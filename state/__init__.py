@@ -1,1 +1,1 @@
-"""The bus's own database: leases, watermarks, and the tables that adapters define for themselves."""
+"""The bus's own database: leases, watermarks, and the migrations that make every table, those of adapters included."""

@@ -1,15 +1,22 @@
 """Leases: the right to do something alone for a while, across processes and machines."""
 
-import time
-from typing import Any
+from state.database import Database
 
-from sqlalchemy import ColumnElement, Double, Engine, cast, delete, func, literal, or_, select
+# The time is read when the row is: `now()` would be the time at which the transaction began.
+_HOLD = """
+    INSERT INTO lease (name, holder, expires_at)
+    VALUES (:name, :holder, date_part('epoch', clock_timestamp()) + CAST(:seconds AS DOUBLE PRECISION))
+    ON CONFLICT (name) DO UPDATE
+    SET holder = excluded.holder,
+        expires_at = date_part('epoch', clock_timestamp()) + CAST(:seconds AS DOUBLE PRECISION)
+    WHERE lease.holder = excluded.holder OR lease.expires_at <= date_part('epoch', clock_timestamp())
+    RETURNING name
+"""
+_FREE = "DELETE FROM lease WHERE name = :name AND holder = :holder"
+_HOLDER = "SELECT holder FROM lease WHERE name = :name AND expires_at > date_part('epoch', clock_timestamp())"
 
-from state.dialect import insert
-from state.tables import LEASE
 
-
-def hold(engine: Engine, name: str, holder: str, seconds: float) -> bool:
+def hold(database: Database, name: str, holder: str, seconds: float) -> bool:
     """Take a lease, or renew it, in one atomic statement.
 
     The time is the server's on PostgreSQL, so that machines with different clocks agree, and the machine's on SQLite,
@@ -29,39 +36,20 @@ def hold(engine: Engine, name: str, holder: str, seconds: float) -> bool:
     bool
         Whether the holder has the lease; ``False`` while another's runs.
     """
-    now = _now(engine)
-    expires_at = now + literal(seconds, Double)
-    statement = insert(engine, LEASE).values(name=name, holder=holder, expires_at=expires_at)
-    taken = statement.on_conflict_do_update(
-        index_elements=[LEASE.c.name],
-        set_={"holder": holder, "expires_at": expires_at},
-        where=or_(LEASE.c.holder == holder, LEASE.c.expires_at <= now),
-    ).returning(LEASE.c.name)
-    with engine.begin() as connection:
-        return connection.execute(taken).first() is not None
+    return bool(database.execute(_HOLD, {"name": name, "holder": holder, "seconds": seconds}))
 
 
-def free(engine: Engine, name: str, holder: str) -> None:
+def free(database: Database, name: str, holder: str) -> None:
     """Give a lease back; does nothing where the holder has it no more."""
-    with engine.begin() as connection:
-        connection.execute(delete(LEASE).where(LEASE.c.name == name, LEASE.c.holder == holder))
+    database.execute(_FREE, {"name": name, "holder": holder})
 
 
-def holder_of(engine: Engine, name: str) -> str | None:
+def holder_of(database: Database, name: str) -> str | None:
     """Return who holds a lease that runs, or ``None``."""
-    running = select(LEASE.c.holder).where(LEASE.c.name == name, LEASE.c.expires_at > _now(engine))
-    with engine.connect() as connection:
-        return connection.execute(running).scalar()
+    rows = database.execute(_HOLDER, {"name": name})
+    return str(rows[0][0]) if rows else None
 
 
-def _now(engine: Engine) -> ColumnElement[Any]:
-    """Seconds since the epoch, read when the row is: `now()` would be the time the transaction began."""
-    if engine.dialect.name == "postgresql":
-        return cast(func.extract("epoch", func.clock_timestamp()), Double)
-    return literal(time.time(), Double)
-
-
-def free_all(engine: Engine) -> None:
+def free_all(database: Database) -> None:
     """Free every lease: for a process that is the only one to use its database, after the one before it died."""
-    with engine.begin() as connection:
-        connection.execute(delete(LEASE))
+    database.execute("DELETE FROM lease")

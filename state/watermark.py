@@ -1,23 +1,31 @@
 """Watermarks: how far a poller has read, which only ever moves forward."""
 
-from sqlalchemy import Engine, Executable, delete, select, update
-
-from state.dialect import insert
-from state.tables import WATERMARK
+from state.database import Database
 
 Mark = tuple[str, str]
 """A moment, in a form whose text sorts as its time, and an identifier that orders what shares the moment."""
 
+_READ = "SELECT moment, identifier FROM watermark WHERE name = :name"
+_BEGIN = """
+    INSERT INTO watermark (name, moment, identifier) VALUES (:name, :moment, :identifier)
+    ON CONFLICT DO NOTHING
+    RETURNING name
+"""
+_MOVE = """
+    UPDATE watermark SET moment = :moment, identifier = :identifier
+    WHERE name = :name AND moment = :moment_before AND identifier = :identifier_before
+    RETURNING name
+"""
+_FORGET = "DELETE FROM watermark WHERE name = :name"
 
-def read(engine: Engine, name: str) -> Mark | None:
+
+def read(database: Database, name: str) -> Mark | None:
     """Return the last mark, or ``None`` before the first."""
-    marked = select(WATERMARK.c.moment, WATERMARK.c.identifier).where(WATERMARK.c.name == name)
-    with engine.connect() as connection:
-        row = connection.execute(marked).first()
-    return None if row is None else (row.moment, row.identifier)
+    rows = database.execute(_READ, {"name": name})
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
-def advance(engine: Engine, name: str, mark: Mark) -> bool:
+def advance(database: Database, name: str, mark: Mark) -> bool:
     """Move a watermark forward, atomically.
 
     Identifiers of digits compare as numbers, others as text by code point; the comparison is made here and not in SQL,
@@ -35,29 +43,23 @@ def advance(engine: Engine, name: str, mark: Mark) -> bool:
     bool
         Whether it moved; ``False`` where it stands there already or further on.
     """
-    moment, identifier = mark
+    values = {"name": name, "moment": mark[0], "identifier": mark[1]}
     while True:
-        before = read(engine, name)
+        before = read(database, name)
         if before is not None and _order(mark) <= _order(before):
             return False
-        change: Executable
         if before is None:
-            first = insert(engine, WATERMARK).values(name=name, moment=moment, identifier=identifier)
-            change = first.on_conflict_do_nothing().returning(WATERMARK.c.name)
+            moved = database.execute(_BEGIN, values)
         else:
-            unmoved = (WATERMARK.c.moment == before[0]) & (WATERMARK.c.identifier == before[1])
-            moved = update(WATERMARK).where(WATERMARK.c.name == name, unmoved)
-            change = moved.values(moment=moment, identifier=identifier).returning(WATERMARK.c.name)
-        with engine.begin() as connection:
-            if connection.execute(change).first() is not None:
-                return True
+            moved = database.execute(_MOVE, {**values, "moment_before": before[0], "identifier_before": before[1]})
+        if moved:
+            return True
         # Another process moved it in between: compare with what it says now.
 
 
-def forget(engine: Engine, name: str) -> None:
+def forget(database: Database, name: str) -> None:
     """Remove a watermark: its poller reads from the beginning."""
-    with engine.begin() as connection:
-        connection.execute(delete(WATERMARK).where(WATERMARK.c.name == name))
+    database.execute(_FORGET, {"name": name})
 
 
 def _order(mark: Mark) -> tuple[str, int, str]:

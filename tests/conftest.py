@@ -59,7 +59,7 @@ def postgres() -> Iterator[PostgresCluster]:
 
 @pytest.fixture
 def postgres_url(postgres: PostgresCluster) -> Iterator[str]:
-    """Yield the SQLAlchemy URL of a fresh database."""
+    """Yield the URL of a fresh database."""
     url = postgres.new_database()
     yield url
     postgres.delete_database(url)

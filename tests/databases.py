@@ -4,32 +4,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
-from state.database import open_database
+from state.database import Database, open_database
 from state.migrations import migrate
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Yield a database without tables, on either kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a database without tables, on either kind."""
     sqlite = request.param == "sqlite"
-    engine = open_database(f"sqlite:///{tmp_path}/bus.db" if sqlite else request.getfixturevalue("postgres_url"))
-    yield engine
-    engine.dispose()
+    url: str = f"sqlite:///{tmp_path}/bus.db" if sqlite else request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture
-def database(empty_database: Engine) -> Engine:
+def empty_database(database_url: str) -> Iterator[Database]:
+    """Yield a database without tables, on either kind."""
+    database = open_database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(empty_database: Database) -> Database:
     """Return a migrated database, on either kind."""
     migrate(empty_database)
     return empty_database
 
 
 @pytest.fixture
-def postgres_database(postgres_url: str) -> Iterator[Engine]:
+def postgres_database(postgres_url: str) -> Iterator[Database]:
     """Yield a migrated PostgreSQL database."""
-    engine = open_database(postgres_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
+    database = open_database(postgres_url)
+    migrate(database)
+    yield database
+    database.close()

@@ -149,12 +149,12 @@ class PostgresCluster:
         return f"postgresql://{USER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     def new_database(self) -> str:
-        """Make a database and return its URL for SQLAlchemy."""
+        """Make a database and return its URL."""
         self._databases += 1
         name = f"test_{os.getpid()}_{self._databases}"
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return self.dsn(name).replace("postgresql://", "postgresql+psycopg://")
+        return self.dsn(name)
 
     def delete_database(self, url: str) -> None:
         """Drop the database of a URL; its connections are closed."""

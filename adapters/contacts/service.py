@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import Engine
-
 from adapters.contacts.directory import Contact, store
 from schemas.envelope import Handler, Message
 from schemas.messages import Body, CustomerRegistered
+from state.database import Database
 
 
-def store_contacts(engine: Engine) -> Handler[CustomerRegistered]:
+def store_contacts(database: Database) -> Handler[CustomerRegistered]:
     """Return the handler that records registered customers; it publishes nothing."""
 
     async def record(message: Message[CustomerRegistered]) -> Sequence[Body]:
-        await asyncio.to_thread(store, engine, contact_of(message.body))
+        await asyncio.to_thread(store, database, contact_of(message.body))
         return ()
 
     return record

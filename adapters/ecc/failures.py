@@ -12,11 +12,15 @@ from adapters.ecc.rfc import (
     RfcError,
     RfcTimeoutError,
 )
-from schemas.failures import Failure, Outage, Permanent, Transient
+from schemas.failures import Busy, Failure, Outage, Permanent, Transient
 
 LONGEST = 400
 """Characters of SAP's own words that an error text repeats."""
 RETRIED = "It is tried again by itself; if it stays, look at the session and its locks in ECC (SM04, SM12, SM13, ST22)."
+FOREIGN_LOCK = "FOREIGN_LOCK"
+"""Key of the error that another session, or the update task of one, holds the lock that the call needs."""
+LOCKED = ("MC", "601")
+"""ID and NUMBER of the message that another transaction has the object locked."""
 MISSING = frozenset({"FU_NOT_FOUND", "CALL_FUNCTION_NOT_FOUND", "CALL_FUNCTION_NOT_REMOTE"})
 """Keys of errors that every call of the function module would end in: it is not there, or not remote-enabled."""
 FORBIDDEN = frozenset({"RFC_NO_AUTHORITY", "CALL_FUNCTION_SINGLE_LOGIN_REJ", "NO_AUTHORITY"})
@@ -53,12 +57,13 @@ def call_failure(error: RfcError, function: str) -> Failure:
             f"The call of {function} does not match its interface in ECC ({said}).",
             "Compare the function module with docs/ecc-interfaces.md, then retry.",
         )
-    return Transient(f"{function} {_happened(error)} ({said}).", RETRIED)
+    passing = Busy if error.key == FOREIGN_LOCK else Transient
+    return passing(f"{function} {_happened(error)} ({said}).", RETRIED)
 
 
 def _happened(error: RfcError) -> str:
     """Return what a failure that may pass did to a call."""
-    if isinstance(error, AbapApplicationError) and error.key == "FOREIGN_LOCK":
+    if error.key == FOREIGN_LOCK:
         return "found the lock with another session or an update task"
     if isinstance(error, RfcTimeoutError):
         return "gave no answer in time, and may yet take effect"
@@ -97,7 +102,7 @@ def check_return(
     Raises
     ------
     Transient
-        A message among the errors is one of `transient_messages`.
+        A message among the errors is one of `transient_messages`; `Busy` where it is that of a lock.
     Permanent
         All errors need a person.
     """
@@ -106,8 +111,9 @@ def check_return(
         return
     texts = [_message(row) for row in errors]
     cause = quoted(f"{where}: ECC refused it: {'; '.join(dict.fromkeys(texts))}.", 4 * LONGEST)
-    if any((str(row.get("ID", "")), str(row.get("NUMBER", ""))) in transient_messages for row in errors):
-        raise Transient(cause, RETRIED)
+    passing = {(str(row.get("ID", "")), str(row.get("NUMBER", ""))) for row in errors}.intersection(transient_messages)
+    if passing:
+        raise (Busy if LOCKED in passing else Transient)(cause, RETRIED)
     raise Permanent(
         cause, "Correct what ECC names, there, in the shop or in the configuration of the store, and retry."
     )

@@ -9,38 +9,33 @@ import asyncio
 import logging
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine
-
 from adapters.ecc import metrics
+from adapters.ecc.changed import PUBLICATIONS, Rows, correlation_of, pages, pair
 from adapters.ecc.config import EccConfig
 from adapters.ecc.mapping.customer import registered
 from adapters.ecc.sessions import Sessions
 from adapters.ecc.times import from_ecc, to_ecc
 from schemas.envelope import Poll, Publication, Publish
 from schemas.failures import Permanent
-from state import lease, watermark
+from state import watermark
+from state.database import Database
+from state.kept import LOOK_AGAIN, Lease
 
 logger = logging.getLogger(__name__)
 
 NAME = "ecc-registrations"
 """Name of the watermark and of the lease."""
-PUBLICATIONS = uuid.UUID("6f0c7a52-3f55-5b39-8f2b-4f8c9f1f7a10")
-"""Name space of message ids."""
 REMEMBERED = 50_000
 """Ids kept; more registrations than these within one overlap are published again, which their ids make harmless."""
-LEAST_LEASE = 30.0
-"""Seconds; a poller that died is replaced after so long, or after four polls."""
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 def poll_registrations(
-    sessions: Sessions, config: EccConfig, engine: Engine, holder: str, *, reread: bool = False
+    sessions: Sessions, config: EccConfig, database: Database, lease: Lease, *, reread: bool = False
 ) -> Poll:
     """Return the poll for newly registered customers.
 
@@ -48,23 +43,24 @@ def poll_registrations(
 
     Parameters
     ----------
-    engine:
-        The bus's own database, for the watermark and the lease.
-    holder:
-        Names this process in the lease. With the embedded broker it is the same after a restart, which then need not
-        wait for the lease of the process that died.
+    database:
+        The bus's own database, for the watermark.
+    lease:
+        That of the name `NAME`. A process that loses it finishes its page, which is harmless: the same customers make
+        the same ids.
     reread:
         Begin with every registered customer: messages about them may have died with the process before (the embedded
         broker).
     """
-    looks = _Looks(sessions, config, engine, holder)
+    looks = _Looks(sessions, config, database, lease)
     from_the_beginning = reread
 
     async def poll(publish: Publish) -> float:
         nonlocal from_the_beginning
-        if await looks.allowed():
-            await looks.over_changed(publish, from_the_beginning=from_the_beginning)
-            from_the_beginning = False
+        if not await lease.mine():
+            return min(config.poll_seconds, LOOK_AGAIN)
+        await looks.over_changed(publish, from_the_beginning=from_the_beginning)
+        from_the_beginning = False
         return config.poll_seconds
 
     return poll
@@ -73,33 +69,30 @@ def poll_registrations(
 class _Looks:
     """What the looks of one process share: the thread with its RFC session, and what was published."""
 
-    def __init__(self, sessions: Sessions, config: EccConfig, engine: Engine, holder: str) -> None:
+    def __init__(self, sessions: Sessions, config: EccConfig, database: Database, lease: Lease) -> None:
         self._sessions = sessions
         self._config = config
-        self._engine = engine
-        self._holder = holder
+        self._database = database
+        self._lease = lease
         # One thread of its own, so that one session serves every look.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=NAME)
         self._published: OrderedDict[str, None] = OrderedDict()
 
-    async def allowed(self) -> bool:
-        """Whether this process holds the lease, taken or renewed now."""
-        seconds = max(LEAST_LEASE, 4 * self._config.poll_seconds)
-        return await asyncio.to_thread(lease.hold, self._engine, NAME, self._holder, seconds)
-
     async def over_changed(self, publish: Publish, *, from_the_beginning: bool) -> None:
         """Publish the customers registered or changed since the watermark, and move it once the broker has them."""
-        mark = await asyncio.to_thread(watermark.read, self._engine, NAME)
+        mark = await asyncio.to_thread(watermark.read, self._database, NAME)
         since = ""
         if mark is not None and not from_the_beginning:
             since = to_ecc(from_ecc(mark[0], "The watermark") - timedelta(seconds=self._config.overlap_seconds))
         async for page in self._pages(since):
             await self._publish(page["ET_CUSTOMERS"], publish)
             # A time ahead of ECC's own clock must not carry the watermark past what is registered meanwhile.
-            now, last = str(page["EV_NOW"]), _pair(page["ET_CUSTOMERS"][-1])
+            now, last = str(page["EV_NOW"]), pair(page["ET_CUSTOMERS"][-1])
             seen = last if last[0] <= now else (now, "")
             from_ecc(seen[0], "CHANGED_AT")
-            await asyncio.to_thread(watermark.advance, self._engine, NAME, seen)
+            await asyncio.to_thread(watermark.advance, self._database, NAME, seen)
+            if not await self._lease.mine():
+                return
 
     async def _publish(self, rows: Rows, publish: Publish) -> None:
         new = [made for made in _publications(rows) if made.id not in self._published]
@@ -112,34 +105,11 @@ class _Looks:
             self._published.popitem(last=False)
 
     async def _pages(self, since: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Yield the pages that are not empty; ECC continues behind the last row's pair."""
-        at = (since, "")
-        while True:
-            page = await self._call(IV_SINCE=at[0], IV_AFTER_KEY=at[1], IV_MAX_ROWS=self._config.page_size)
-            rows: Rows = page["ET_CUSTOMERS"]
-            if rows:
-                yield page
-            if not page["EV_MORE"]:
-                return
-            if not rows or _pair(rows[-1]) == at:
-                raise Permanent(
-                    "Z_ORDERBUS_CUSTOMERS_CHANGED says that there are more customers, but does not go on.",
-                    "Correct the function module in ECC as docs/ecc-interfaces.md describes it, and retry.",
-                )
-            at = _pair(rows[-1])
-
-    async def _call(self, **parameters: str | int) -> Mapping[str, Any]:
-        call: Callable[[], Mapping[str, Any]] = lambda: self._blocking(parameters)  # noqa: E731
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-
-    def _blocking(self, parameters: Mapping[str, str | int]) -> Mapping[str, Any]:
-        with self._sessions.take() as session:
-            return session.call("Z_ORDERBUS_CUSTOMERS_CHANGED", **parameters)
-
-
-def _pair(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what ECC sorts customers by."""
-    return str(row["CHANGED_AT"]), str(row["CUSTOMER_KEY"])
+        """Yield the pages that hold customers, asked for on the thread."""
+        found = pages(self._sessions, self._config, since)
+        step: Callable[[], Mapping[str, Any] | None] = lambda: next(found, None)  # noqa: E731
+        while (page := await asyncio.get_running_loop().run_in_executor(self._thread, step)) is not None:
+            yield page
 
 
 def _publications(rows: Rows) -> Iterator[Publication]:
@@ -156,5 +126,5 @@ def _publications(rows: Rows) -> Iterator[Publication]:
         yield Publication(
             body=body,
             id=str(uuid.uuid5(PUBLICATIONS, seen)),
-            correlation_id=str(uuid.uuid5(PUBLICATIONS, body.customer_key)),
+            correlation_id=correlation_of(body.customer_key),
         )

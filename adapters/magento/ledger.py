@@ -3,14 +3,36 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from msgspec import Struct
-from sqlalchemy import Engine, delete, select
+from msgspec import Struct, structs
 
-from adapters.magento.tables import PUBLISHED, SKIPPED
-from state.dialect import insert
+from state.database import Database
 
-_CHUNK = 500
-"""Ids in one statement; SQLite takes no more than 999 variables in old versions."""
+LENGTHS = {"order_id": 20, "increment_id": 64, "store": 64, "reason": 32, "detail": 1000, "updated_at": 64}
+"""Characters that the columns of the table ``magento_skipped`` take."""
+
+_PUBLISHED = "SELECT order_id FROM magento_published WHERE order_id = :order_id"
+_PUBLISH = """
+    INSERT INTO magento_published (order_id, publication, published_at) VALUES (:order_id, :publication, :published_at)
+    ON CONFLICT (order_id) DO UPDATE SET publication = excluded.publication, published_at = excluded.published_at
+"""
+_NOT_SKIPPED = "DELETE FROM magento_skipped WHERE order_id = :order_id"
+_SKIP = """
+    INSERT INTO magento_skipped (order_id, increment_id, store, reason, detail, updated_at, skipped_at)
+    VALUES (:order_id, :increment_id, :store, :reason, :detail, :updated_at, :skipped_at)
+    ON CONFLICT (order_id) DO UPDATE SET
+        increment_id = excluded.increment_id,
+        store = excluded.store,
+        reason = excluded.reason,
+        detail = excluded.detail,
+        updated_at = excluded.updated_at,
+        skipped_at = excluded.skipped_at
+    WHERE magento_skipped.reason <> excluded.reason OR magento_skipped.updated_at <> excluded.updated_at
+    RETURNING order_id
+"""
+_SKIPPED = """
+    SELECT order_id, increment_id, store, reason, detail, updated_at
+    FROM magento_skipped ORDER BY updated_at DESC LIMIT :limit
+"""
 
 
 class SkippedOrder(Struct, frozen=True):
@@ -27,17 +49,13 @@ class SkippedOrder(Struct, frozen=True):
     """Magento's time of the change that was read, UTC."""
 
 
-def published_among(engine: Engine, order_ids: Collection[str]) -> set[str]:
+def published_among(database: Database, order_ids: Collection[str]) -> set[str]:
     """Return which of the orders have been published."""
-    ids, found = list(order_ids), set[str]()
-    with engine.connect() as connection:
-        for start in range(0, len(ids), _CHUNK):
-            those = PUBLISHED.c.order_id.in_(ids[start : start + _CHUNK])
-            found.update(connection.execute(select(PUBLISHED.c.order_id).where(those)).scalars())
-    return found
+    rows = database.execute_each(_PUBLISHED, ({"order_id": one} for one in order_ids))
+    return {order_id for (order_id,) in rows}
 
 
-def settle(engine: Engine, published: Mapping[str, str], skipped: Sequence[SkippedOrder]) -> list[SkippedOrder]:
+def settle(database: Database, published: Mapping[str, str], skipped: Sequence[SkippedOrder]) -> list[SkippedOrder]:
     """Remember what became of a page, in one transaction.
 
     Parameters
@@ -51,45 +69,27 @@ def settle(engine: Engine, published: Mapping[str, str], skipped: Sequence[Skipp
         Those skipped orders that were not yet remembered with the same change and reason: what is to be counted.
     """
     now = datetime.now(UTC)
-    with engine.begin() as connection:
-        known: dict[str, tuple[str, str]] = {}
-        ids = [one.order_id for one in skipped]
-        for start in range(0, len(ids), _CHUNK):
-            those = SKIPPED.c.order_id.in_(ids[start : start + _CHUNK])
-            rows = connection.execute(select(SKIPPED.c.order_id, SKIPPED.c.reason, SKIPPED.c.updated_at).where(those))
-            known.update((row.order_id, (row.reason, row.updated_at)) for row in rows)
-        fresh = [one for one in skipped if known.get(one.order_id) != (one.reason, one.updated_at)]
-        if published:
-            add = insert(engine, PUBLISHED)
-            add = add.on_conflict_do_update(
-                index_elements=[PUBLISHED.c.order_id],
-                set_={"publication": add.excluded.publication, "published_at": add.excluded.published_at},
-            )
-            values = [{"order_id": k, "publication": v, "published_at": now} for k, v in published.items()]
-            connection.execute(add, values)
-            done = list(published)
-            for start in range(0, len(done), _CHUNK):
-                connection.execute(delete(SKIPPED).where(SKIPPED.c.order_id.in_(done[start : start + _CHUNK])))
-        if fresh:
-            add = insert(engine, SKIPPED)
-            columns = ("increment_id", "store", "reason", "detail", "updated_at", "skipped_at")
-            add = add.on_conflict_do_update(
-                index_elements=[SKIPPED.c.order_id], set_={name: add.excluded[name] for name in columns}
-            )
-            connection.execute(add, [_values(one, now) for one in fresh])
-    return fresh
+    with database.begin() as transaction:
+        transaction.execute_each(
+            _PUBLISH,
+            ({"order_id": key, "publication": one, "published_at": now} for key, one in published.items()),
+        )
+        transaction.execute_each(_NOT_SKIPPED, ({"order_id": key} for key in published))
+        rows = transaction.execute_each(_SKIP, (_values(one, now) for one in skipped))
+    fresh = {order_id for (order_id,) in rows}
+    return [one for one in skipped if _cut(one.order_id, "order_id") in fresh]
 
 
-def skipped_orders(engine: Engine, limit: int = 1000) -> list[SkippedOrder]:
+def skipped_orders(database: Database, limit: int = 1000) -> list[SkippedOrder]:
     """Return the orders that are passed over as things stand, latest change first."""
-    names = SkippedOrder.__struct_fields__
-    latest = select(*(SKIPPED.c[name] for name in names)).order_by(SKIPPED.c.updated_at.desc()).limit(limit)
-    with engine.connect() as connection:
-        return [SkippedOrder(*row) for row in connection.execute(latest)]
+    return [SkippedOrder(*row) for row in database.execute(_SKIPPED, {"limit": limit})]
 
 
 def _values(one: SkippedOrder, now: datetime) -> dict[str, str | datetime]:
-    """Cut to the columns and drop NUL, since PostgreSQL refuses both and hostile orders may have them."""
-    lengths = {column.name: getattr(column.type, "length", None) for column in SKIPPED.columns}
-    texts = {name: getattr(one, name).replace("\0", "")[: lengths[name]] for name in one.__struct_fields__}
+    texts = {name: _cut(value, name) for name, value in structs.asdict(one).items()}
     return {**texts, "skipped_at": now}
+
+
+def _cut(value: str, column: str) -> str:
+    """Cut to the column and drop NUL, since PostgreSQL refuses both and hostile orders may have them."""
+    return value.replace("\0", "")[: LENGTHS[column]]

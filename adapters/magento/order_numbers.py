@@ -8,10 +8,7 @@ replicas, keeps away from orders that have just changed, and what stood in the o
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-
-from sqlalchemy import Engine
+from collections.abc import Sequence
 
 from adapters.magento import metrics
 from adapters.magento.errors import MagentoError
@@ -20,16 +17,16 @@ from adapters.magento.mapping import UnreadableError, moment
 from adapters.magento.rest_types import OrderJson, text
 from adapters.magento.shop import Seen, Shop
 from schemas.envelope import Handler, Message
-from schemas.failures import Permanent, Transient
+from schemas.failures import Busy, Permanent, Transient
 from schemas.messages import Body, OrderAcknowledged, OrderSynced
-from state import lease
+from state.database import Database
+from state.kept import Lease
 
 LONGEST_NUMBER = 32
 """Characters of ``ext_order_id``; Magento cuts what is longer without a word (recording ``order_update/08``)."""
 LONGEST_WAIT = 3.0
 """Seconds of the quiet period that are waited for in place; longer waits go back to the queue."""
 _MOST_WAITS = 3
-_LEASE_MARGIN = 15.0
 _NOTHING_KNOWN = Snapshot(OrderJson(entity_id=0, updated_at="", created_at=""), ())
 """What stood in an order before a write by somebody who may have died before telling what it undid: the order is then
 compared with its invoices alone."""
@@ -37,7 +34,7 @@ compared with its invoices alone."""
 _log = logging.getLogger(__name__)
 
 
-def write_order_numbers(shop: Shop, engine: Engine) -> Handler[OrderSynced]:
+def write_order_numbers(shop: Shop, database: Database) -> Handler[OrderSynced]:
     """Return the handler that writes the SAP order number to Magento's order, and verifies it.
 
     An order that carries the number already is acknowledged without a write, though not without a look at what an
@@ -46,7 +43,7 @@ def write_order_numbers(shop: Shop, engine: Engine) -> Handler[OrderSynced]:
 
     Parameters
     ----------
-    engine:
+    database:
         The bus's own database, for the lease per order.
     """
 
@@ -58,12 +55,13 @@ def write_order_numbers(shop: Shop, engine: Engine) -> Handler[OrderSynced]:
                 f"takes 1 to {LONGEST_NUMBER}.",
                 "Look at the sales order in ECC.",
             )
-        async with _alone(engine, ref.order_id, shop.config.request_timeout + _LEASE_MARGIN) as renew:
+        async with Lease(database, f"magento-order:{ref.order_id}", str(uuid.uuid4())) as lease:
+            await _alone(lease, ref.order_id)
             seen = await _quiet_order(shop, ref.order_id, number)
             before = _NOTHING_KNOWN
             if text(seen.order.ext_order_id) != number:
                 before = await _snapshot_before(shop, ref.order_id, seen.order)
-                await renew()
+                await _alone(lease, ref.order_id)
                 await _write(shop, ref.order_id, number)
             lost = await _verified(shop, ref.order_id, number, before)
         if lost:
@@ -74,24 +72,19 @@ def write_order_numbers(shop: Shop, engine: Engine) -> Handler[OrderSynced]:
     return write
 
 
-@asynccontextmanager
-async def _alone(engine: Engine, order_id: str, seconds: float) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Keep every other process from writing this order; a process that dies keeps it no longer than so many seconds."""
-    name, holder = f"magento-order:{order_id}", str(uuid.uuid4())
+async def _alone(lease: Lease, order_id: str) -> None:
+    """Go on only while every other process is kept from writing this order.
 
-    async def hold() -> None:
-        if not await asyncio.to_thread(lease.hold, engine, name, holder, seconds):
-            raise Transient(
-                f"Magento's order {order_id} is being written by another process.",
-                "It is tried again when that one has finished.",
-                retry_after=1.0,
-            )
-
-    await hold()
-    try:
-        yield hold
-    finally:
-        await asyncio.to_thread(lease.free, engine, name, holder)
+    A process that dies keeps it for seconds; one that was frozen learns here whether another has begun meanwhile.
+    One that is frozen between here and Magento's answer may write beside that other. Both write the same number, for
+    another one that stands there is refused; what a second save may undo of an invoice is looked for after it, as
+    after every save.
+    """
+    if not await lease.mine():
+        raise Busy(
+            f"Magento's order {order_id} is being written by another process.",
+            "It is tried again when that one has finished.",
+        )
 
 
 async def _quiet_order(shop: Shop, order_id: str, number: str) -> Seen:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Engine
 
 from adapters.magento import ledger, metrics
 from adapters.magento.gates import FINISHED_STATES, Skip, closed_gate, numbered
@@ -26,35 +25,35 @@ from adapters.magento.shop import Shop
 from schemas.envelope import Poll, Publication, Publish
 from schemas.messages import OrderPlaced
 from schemas.order import Order
-from state import lease, watermark
+from state import watermark
+from state.database import Database
+from state.kept import LOOK_AGAIN, Lease
 
 LEASE = WATERMARK = "magento-orders"
 """Name of the publisher's lease and of its watermark."""
 SHORT_OVERLAP = 3.0
 """Seconds read again in every look, for transactions that end in another order than they began; the whole configured
 overlap is read again less often, a third of it apart, so that each change is looked for at least three times."""
-LEASE_SECONDS = 30.0
-"""How long a publisher may be silent before another takes over; at least a look's interval and request are added."""
 _NAMESPACE = uuid.UUID("5e1cbb3c-6d0f-5b0e-9b8a-8a6d6f0f9f0b")
 
 _log = logging.getLogger(__name__)
 
 
-def poll_orders(shop: Shop, engine: Engine, *, holder: str, reread_unfinished: bool = False) -> Poll:
+def poll_orders(shop: Shop, database: Database, *, lease: Lease, reread_unfinished: bool = False) -> Poll:
     """Return the poll that publishes ready orders, a page at each look.
 
     Parameters
     ----------
-    engine:
-        The bus's own database: lease, watermark, and what was published or skipped.
-    holder:
-        Who polls, unique per process. One of all that run with the same database polls; another takes over when its
-        lease ends.
+    database:
+        The bus's own database: watermark, and what was published or skipped.
+    lease:
+        That of the name `LEASE`: one of all processes polls, another takes over when its lease ends. One that loses
+        it finishes its page, which is harmless: the same orders make the same ids.
     reread_unfinished:
         Begin by publishing again each order that Magento does not show as finished, published before or not: for the
         broker in memory, whose messages die with the process.
     """
-    return _Publisher(shop, engine, holder, reread_unfinished=reread_unfinished).look
+    return _Publisher(shop, database, lease, reread_unfinished=reread_unfinished).look
 
 
 def publication_of(order: Order) -> Publication:
@@ -72,13 +71,12 @@ def publication_of(order: Order) -> Publication:
 
 
 class _Publisher:
-    def __init__(self, shop: Shop, engine: Engine, holder: str, *, reread_unfinished: bool) -> None:
+    def __init__(self, shop: Shop, database: Database, lease: Lease, *, reread_unfinished: bool) -> None:
         self._shop = shop
-        self._engine = engine
-        self._holder = holder
-        config = shop.config
-        self._lease_seconds = LEASE_SECONDS + config.poll_interval + config.request_timeout
-        self._only = [Filter("created_at", "gteq", config.orders_since)] if config.orders_since else []
+        self._database = database
+        self._lease = lease
+        since = shop.config.orders_since
+        self._only = [Filter("created_at", "gteq", since)] if since else []
         self._unfinished_behind: int | None = 0 if reread_unfinished else None
         self._cursor: Mark | None = None
         self._next_long_overlap = 0.0
@@ -86,9 +84,9 @@ class _Publisher:
     async def look(self, publish: Publish) -> float:
         """Publish the next page, and return the seconds until the next look."""
         interval = self._shop.config.poll_interval
-        if not await asyncio.to_thread(lease.hold, self._engine, LEASE, self._holder, self._lease_seconds):
+        if not await self._lease.mine():
             self._cursor = None
-            return interval
+            return min(interval, LOOK_AGAIN)
         if self._unfinished_behind is not None:
             await self._next_unfinished(self._unfinished_behind, publish)
             return 0.0
@@ -109,7 +107,7 @@ class _Publisher:
             last = page.rows[-1].mark
             reached = last if page.date is None else min(last, _clock_mark(page.date))
             mark = (reached.updated_at, str(reached.entity_id))
-            await asyncio.to_thread(watermark.advance, self._engine, WATERMARK, mark)
+            await asyncio.to_thread(watermark.advance, self._database, WATERMARK, mark)
             self._cursor = last
         metrics.LAG.set(_lag(page))
         if not page.more:
@@ -117,7 +115,7 @@ class _Publisher:
         return page.more
 
     async def _start(self) -> Mark:
-        stored = await asyncio.to_thread(watermark.read, self._engine, WATERMARK)
+        stored = await asyncio.to_thread(watermark.read, self._database, WATERMARK)
         if stored is None:
             return BEGINNING
         overlap = self._shop.config.overlap_seconds
@@ -131,7 +129,7 @@ class _Publisher:
     async def _place(self, page: OrderPage, publish: Publish, *, again: bool) -> None:
         """Publish what is ready, and remember what became of every order of the page."""
         ids = [str(row.key.entity_id) for row in page.rows]
-        known = set() if again else await asyncio.to_thread(ledger.published_among, self._engine, ids)
+        known = set() if again else await asyncio.to_thread(ledger.published_among, self._database, ids)
         ready: list[tuple[Row, OrderJson]] = []
         skipped: list[SkippedOrder] = []
         for row in page.rows:
@@ -161,7 +159,7 @@ class _Publisher:
             return
         by_order = {one.body.order.ref.order_id: one.id for one in placed if isinstance(one.body, OrderPlaced)}
         metrics.PUBLISHED.inc(len(placed))
-        for one in await asyncio.to_thread(ledger.settle, self._engine, by_order, skipped):
+        for one in await asyncio.to_thread(ledger.settle, self._database, by_order, skipped):
             metrics.SKIPPED.labels(one.reason).inc()
             if one.reason in {"unreadable", "store"}:
                 _log.warning("Magento's order %s is skipped: %s.", one.order_id, one.detail)

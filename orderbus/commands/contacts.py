@@ -26,9 +26,9 @@ def list_contacts(config_path: Path | None, as_json: bool) -> None:
 
     Example: orderbus contacts list --json
     """
-    engine = open_database(load(config_path, sections=("database",)).config.database.url)
-    require_current(engine)
-    found = list(all_contacts(engine))
+    database = open_database(load(config_path, sections=("database",)).config.database.url)
+    require_current(database)
+    found = list(all_contacts(database))
     if as_json:
         print_json(found)
         return

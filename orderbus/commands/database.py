@@ -6,7 +6,7 @@ import click
 
 from orderbus.commands.options import config_option, json_option, print_json
 from orderbus.config import load
-from state.database import open_database, revision, shown
+from state.database import open_database, revision
 from state.migrations import migrate as run_migrations
 from state.migrations import pending
 
@@ -27,14 +27,14 @@ def migrate(config_path: Path | None, as_json: bool) -> None:
 
     Example: orderbus database migrate --config orderbus.toml
     """
-    engine = open_database(load(config_path, sections=("database",)).config.database.url)
-    ran = run_migrations(engine)
+    opened = open_database(load(config_path, sections=("database",)).config.database.url)
+    ran = run_migrations(opened)
     if as_json:
-        print_json({"ran": ran, "revision": revision(engine)})
+        print_json({"ran": ran, "revision": revision(opened)})
     elif ran:
-        click.echo(f"{shown(engine.url)}: ran {', '.join(ran)}.")
+        click.echo(f"{opened.shown}: ran {', '.join(ran)}.")
     else:
-        click.echo(f"{shown(engine.url)}: nothing to do, it stands at {revision(engine)}.")
+        click.echo(f"{opened.shown}: nothing to do, it stands at {revision(opened)}.")
 
 
 @database.command()
@@ -46,11 +46,11 @@ def status(context: click.Context, config_path: Path | None, as_json: bool) -> N
 
     Example: orderbus database status --json
     """
-    engine = open_database(load(config_path, sections=("database",)).config.database.url)
-    missing = pending(engine)
+    opened = open_database(load(config_path, sections=("database",)).config.database.url)
+    missing = pending(opened)
     if as_json:
-        print_json({"revision": revision(engine), "pending": missing})
+        print_json({"revision": revision(opened), "pending": missing})
     else:
         lacks = f"lacks {', '.join(missing)}: run `orderbus database migrate`" if missing else "is up to date"
-        click.echo(f"{shown(engine.url)} stands at {revision(engine) or 'no migration'} and {lacks}.")
+        click.echo(f"{opened.shown} stands at {revision(opened) or 'no migration'} and {lacks}.")
     context.exit(1 if missing else 0)

@@ -27,9 +27,9 @@ def list_skipped(config_path: Path | None, as_json: bool, limit: int) -> None:
 
     Example: orderbus skipped list --json --limit 50
     """
-    engine = open_database(load(config_path, sections=("database",)).config.database.url)
-    require_current(engine)
-    found = skipped_orders(engine, limit)
+    database = open_database(load(config_path, sections=("database",)).config.database.url)
+    require_current(database)
+    found = skipped_orders(database, limit)
     if as_json:
         print_json(found)
         return

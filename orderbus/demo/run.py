@@ -119,8 +119,8 @@ async def _run(
 ) -> tuple[list[Fate], Summary]:
     async with _both_systems(state) as (shop, ecc), aiohttp.ClientSession() as http:
         config = _configuration(shop, ecc, broker, state)
-        engine = open_database(config.database.url)
-        migrate(engine)
+        database = open_database(config.database.url)
+        migrate(database)
         if broker is not None:
             apply(config.broker, TABLE)
         systems = Systems(http, shop, ecc)
@@ -137,9 +137,8 @@ async def _run(
             finally:
                 await runtime.stop()
         counts = await systems.counts()
-        with engine.connect() as connection:
-            contacts = connection.exec_driver_sql("SELECT count(*) FROM contact").scalar_one()
-        engine.dispose()
+        ((contacts,),) = database.execute("SELECT count(*) FROM contact")
+        database.close()
     summary = Summary(
         orders=len(found),
         registered=sum(fate.flag == "-" for fate in found),

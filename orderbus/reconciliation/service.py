@@ -6,8 +6,6 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine
-
 from adapters.ecc.config import EccConfig
 from adapters.ecc.sessions import Sessions
 from adapters.magento.shop import Shop
@@ -20,6 +18,7 @@ from router.policy import RoutingPolicy
 from router.rules import is_real
 from schemas.envelope import Poll, Publish
 from state import lease
+from state.database import Database
 
 LEASE = "reconcile"
 """Name of the lease: one of all processes sweeps, once in an interval."""
@@ -39,13 +38,13 @@ def terms_of(settings: Reconcile, ecc: EccConfig, policy: RoutingPolicy) -> Term
 
 
 def poll_differences(  # noqa: PLR0913, PLR0917 - a sweep needs both systems, and a service its database
-    shop: Shop, sessions: Sessions, ecc: EccConfig, terms: Terms, settings: Reconcile, engine: Engine, holder: str
+    shop: Shop, sessions: Sessions, ecc: EccConfig, terms: Terms, settings: Reconcile, database: Database, holder: str
 ) -> Poll:
     """Return the poll that compares the shop with ECC once in every interval, and heals where configured.
 
     Parameters
     ----------
-    engine:
+    database:
         The bus's own database, for the lease.
     holder:
         Names this process in the lease.
@@ -53,7 +52,7 @@ def poll_differences(  # noqa: PLR0913, PLR0917 - a sweep needs both systems, an
     sweep = Sweep(shop, sessions, ecc, terms)
 
     async def held() -> bool:
-        return await asyncio.to_thread(lease.hold, engine, LEASE, holder, settings.interval)
+        return await asyncio.to_thread(lease.hold, database, LEASE, holder, settings.interval)
 
     async def poll(publish: Publish) -> float:
         if not await held():

@@ -51,7 +51,7 @@ BREAKS = (
             last = page.rows[-1].mark
             reached = last if page.date is None else min(last, _clock_mark(page.date))
             mark = (reached.updated_at, str(reached.entity_id))
-            await asyncio.to_thread(watermark.advance, self._engine, WATERMARK, mark)
+            await asyncio.to_thread(watermark.advance, self._database, WATERMARK, mark)
             self._cursor = last
 """,
         """\
@@ -59,7 +59,7 @@ BREAKS = (
             last = page.rows[-1].mark
             reached = last if page.date is None else min(last, _clock_mark(page.date))
             mark = (reached.updated_at, str(reached.entity_id))
-            await asyncio.to_thread(watermark.advance, self._engine, WATERMARK, mark)
+            await asyncio.to_thread(watermark.advance, self._database, WATERMARK, mark)
             self._cursor = last
         await self._place(page, publish, again=False)
 """,

@@ -1,14 +1,18 @@
 """What every broker under the bus must do: the same tests on RabbitMQ and on the embedded one."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from bus import poller, retry
 from bus.service import Row, Service
 from schemas import messages as m
 from schemas.envelope import Message
-from schemas.failures import Outage, Permanent, Transient
+from schemas.failures import Busy, Outage, Permanent, Transient
 from tests.bus.conftest import Bus, until
 from tests.bus.sample import NUMBERS, ORDERS, ROUTER, SHOP, TABLE, order, placed
 
@@ -115,6 +119,51 @@ async def test_when_the_other_side_asks_for_time_it_gets_it(any_bus: Bus) -> Non
     assert sink.times[1] - sink.times[0] > 1.5
 
 
+async def test_who_waits_for_somebody_else_comes_back_within_seconds_and_uses_up_no_attempt(any_bus: Bus) -> None:
+    sink = Sink(Transient("Once.", "Wait."), *(Busy("Locked.", "Wait.") for _ in range(4)))
+    runtime = await any_bus.run(
+        any_bus.shop(), router(), orders(sink), numbers(), max_attempts=2, retry_delays=(1, 600)
+    )
+    any_bus.place(placed(1))
+    await until(lambda: len(sink.messages) == 6, "it comes back each time")
+    assert [message.attempt for message in sink.messages] == [1, 2, 2, 2, 2, 2]
+    assert runtime.metrics.dead.total() == 0
+
+
+async def test_who_waits_for_somebody_else_for_long_is_given_up_like_any_other(
+    any_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "MOST_WAITS", 2)
+    sink = Sink(*(Busy("Locked.", "Wait.") for _ in range(9)))
+    runtime = await any_bus.run(any_bus.shop(), router(), orders(sink), numbers(), max_attempts=2)
+    any_bus.place(placed(1))
+    await until(lambda: runtime.metrics.dead["ecc-orders", "retries-exhausted"] == 1, "it is dead-lettered")
+    assert [message.attempt for message in sink.messages] == [1, 1, 1, 2]
+
+
+async def test_many_who_need_the_same_lock_all_get_it(any_bus: Bus) -> None:
+    lock = threading.Lock()
+
+    def handle(message: Message[m.AddSalesOrder]) -> Sequence[m.Body]:
+        attempts.add(message.attempt)
+        if not lock.acquire(blocking=False):
+            raise Busy("Locked.", "Wait.")
+        try:
+            time.sleep(0.02)
+        finally:
+            lock.release()
+        return ()
+
+    attempts: set[int] = set()
+    service = Service(ORDERS, {m.AddSalesOrder: handle}, runs="threads", concurrency=4)
+    runtime = await any_bus.run(any_bus.shop(), router(), service, numbers())
+    any_bus.place(*(placed(number) for number in range(20)))
+    done = ("ecc-orders", "orderbus.ecc.order.add.v1", "done")
+    await until(lambda: runtime.metrics.handled[done] == 20, "all are handled")
+    assert runtime.metrics.retries["ecc-orders"]
+    assert attempts == {1}
+
+
 async def test_when_attempts_are_exhausted_the_message_is_dead_lettered(any_bus: Bus) -> None:
     sink = Sink(*(Transient("Busy.", "Wait.") for _ in range(9)))
     runtime = await any_bus.run(any_bus.shop(), router(), orders(sink), numbers(), max_attempts=2)
@@ -201,6 +250,28 @@ async def test_an_outage_stops_the_intake_and_uses_up_no_attempt(any_bus: Bus) -
     assert {message.attempt for message in seen} == {1}
     assert not runtime.metrics.circuits["ecc-orders"]
     assert runtime.metrics.dead.total() == 0
+
+
+async def test_a_system_that_is_back_sooner_than_it_said_is_not_left_waiting(any_bus: Bus) -> None:
+    sink = Sink(Outage("Maintenance.", "Wait.", retry_after=3600.0))
+    await any_bus.run(any_bus.shop(), router(), orders(sink), numbers())
+    any_bus.place(placed(1))
+    await until(lambda: len(sink.messages) == 2, "it is tried again")
+
+
+async def test_a_poll_goes_on_soon_after_an_outage_of_unknown_length(
+    any_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poller, "_LONGEST_PAUSE", 0.2)
+    calls = 0
+
+    async def poll(_publish: Any) -> float:
+        nonlocal calls
+        calls += 1
+        raise Outage("Maintenance.", "Wait.", retry_after=3600.0)
+
+    await any_bus.run(Service(SHOP, {}, poll=poll), router(), orders(Sink()), numbers())
+    await until(lambda: calls >= 4, "it is tried again and again")
 
 
 async def test_a_graceful_stop_finishes_what_is_in_hand(any_bus: Bus) -> None:

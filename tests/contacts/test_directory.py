@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from sqlalchemy import Engine
 
 from adapters.contacts import directory
 from adapters.contacts.directory import Contact, contact_person_of, contacts, store
@@ -13,6 +12,7 @@ from adapters.contacts.service import contact_of, store_contacts
 from schemas.envelope import Envelope, Message
 from schemas.failures import Permanent
 from schemas.messages import CustomerRegistered, Registration
+from state.database import Database
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 REGISTERED = CustomerRegistered(
@@ -35,7 +35,7 @@ def changed(contact: Contact, **changes: object) -> Contact:
     return msgspec.structs.replace(contact, **changes)
 
 
-def test_stored_and_found(database: Engine) -> None:
+def test_stored_and_found(database: Database) -> None:
     contact = contact_of(REGISTERED)
     assert contact_person_of(database, "1:42", "0000100001") is None
     assert store(database, contact)
@@ -45,13 +45,13 @@ def test_stored_and_found(database: Engine) -> None:
     assert contact_person_of(database, "1:42", "0000100002") is None
 
 
-def test_again_changes_nothing(database: Engine) -> None:
+def test_again_changes_nothing(database: Database) -> None:
     for _ in range(2):
         assert store(database, contact_of(REGISTERED))
     assert list(contacts(database)) == [contact_of(REGISTERED)]
 
 
-def test_a_late_older_registration_does_not_overwrite(database: Engine) -> None:
+def test_a_late_older_registration_does_not_overwrite(database: Database) -> None:
     newer = contact_of(REGISTERED)
     older = changed(newer, contact_person="0000000001", registered_at=NOON - dt.timedelta(microseconds=1))
     assert store(database, newer)
@@ -59,7 +59,7 @@ def test_a_late_older_registration_does_not_overwrite(database: Engine) -> None:
     assert list(contacts(database)) == [newer]
 
 
-def test_a_later_one_does_but_for_the_original_address(database: Engine) -> None:
+def test_a_later_one_does_but_for_the_original_address(database: Database) -> None:
     first = contact_of(REGISTERED)
     later = changed(
         first, contact_person="0000000816", original_email=first.email, registered_at=NOON + dt.timedelta(days=1)
@@ -69,7 +69,7 @@ def test_a_later_one_does_but_for_the_original_address(database: Engine) -> None
     assert list(contacts(database)) == [changed(later, original_email="acme.jane.doe@acme.example")]
 
 
-def test_a_zone_does_not_decide_which_is_later(database: Engine) -> None:
+def test_a_zone_does_not_decide_which_is_later(database: Database) -> None:
     newer = contact_of(REGISTERED)
     east = dt.timezone(dt.timedelta(hours=9))
     older = changed(newer, contact_person="0000000001", registered_at=dt.datetime(2026, 3, 1, 20, 59, tzinfo=east))
@@ -78,12 +78,12 @@ def test_a_zone_does_not_decide_which_is_later(database: Engine) -> None:
     assert contact_person_of(database, "1:42", "0000100001") == "0000000815"
 
 
-def test_without_a_contact_person_there_is_none(database: Engine) -> None:
+def test_without_a_contact_person_there_is_none(database: Database) -> None:
     store(database, changed(contact_of(REGISTERED), contact_person=""))
     assert contact_person_of(database, "1:42", "0000100001") is None
 
 
-def test_listed_page_by_page(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listed_page_by_page(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory, "PAGE", 2)
     keys = [f"1:{number}" for number in range(10, 15)]
     for key in keys:
@@ -91,7 +91,7 @@ def test_listed_page_by_page(database: Engine, monkeypatch: pytest.MonkeyPatch) 
     assert [contact.customer_key for contact in contacts(database)] == keys
 
 
-async def test_the_service_records_and_publishes_nothing(database: Engine) -> None:
+async def test_the_service_records_and_publishes_nothing(database: Database) -> None:
     handle = store_contacts(database)
     envelope = Envelope("1", "/orderbus/test", "orderbus.customer.registered.v1", NOON)
     for _ in range(2):
@@ -103,7 +103,7 @@ async def test_the_service_records_and_publishes_nothing(database: Engine) -> No
     ("field", "value"),
     [("contact_person", "0" * 11), ("customer_key", "1:" + "9" * 99), ("email", "x" * 513), ("last_name", "Doe\0")],
 )
-def test_what_does_not_fit_is_refused_without_being_quoted(database: Engine, field: str, value: str) -> None:
+def test_what_does_not_fit_is_refused_without_being_quoted(database: Database, field: str, value: str) -> None:
     with pytest.raises(Permanent, match=f"customer's {field} h") as failure:
         store(database, changed(contact_of(REGISTERED), **{field: value}))
     assert value not in str(failure.value)

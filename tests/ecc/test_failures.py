@@ -11,13 +11,13 @@ from adapters.ecc.rfc import (
     RfcError,
     RfcTimeoutError,
 )
-from schemas.failures import Failure, Outage, Permanent, Transient
+from schemas.failures import Busy, Failure, Outage, Permanent, Transient
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (AbapApplicationError("held by ERIKA", "FOREIGN_LOCK"), Transient),
+        (AbapApplicationError("held by ERIKA", "FOREIGN_LOCK"), Busy),
         (AbapApplicationError("no such function", "FU_NOT_FOUND"), Outage),
         (AbapApplicationError("order key", "INVALID_KEY"), Permanent),
         (AbapApplicationError("lock server", "SYSTEM_FAILURE"), Transient),
@@ -61,8 +61,11 @@ def test_errors_are_permanent_with_saps_own_text_and_number(row: dict[str, str])
 
 
 def test_a_lock_among_the_errors_makes_them_transient_where_configured() -> None:
-    with pytest.raises(Transient):
+    with pytest.raises(Busy):
         check_return([ABORTED, LOCKED], "Order 1", [("MC", "601")])
+    with pytest.raises(Transient) as caught:
+        check_return([ABORTED, REFUSED], "Order 1", [("V1", "799")])
+    assert type(caught.value) is Transient
     with pytest.raises(Permanent):
         check_return([ABORTED, LOCKED], "Order 1")
 

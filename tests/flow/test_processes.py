@@ -146,5 +146,5 @@ def test_one_of_two_pollers_polls_and_the_other_takes_over(system: Running) -> N
     # ... and one that is killed when its lease has run out.
     system.stack.start_services([leader])
     system.stack.kill(follower)
-    arrive(system, 17, seconds=120)
+    arrive(system, 17, seconds=30)
     assert published(system, leader) == 1

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from sqlalchemy import Engine
 
 from adapters.ecc import rfc
 from adapters.ecc.check import check
@@ -19,13 +18,14 @@ from adapters.ecc.dictionary import FUNCTIONS, STRUCTURES, Field
 from adapters.ecc.failures import call_failure, check_return, connect_failure
 from adapters.ecc.holds import hold_orders
 from adapters.ecc.orders import add_sales_orders
-from adapters.ecc.registrations import poll_registrations
+from adapters.ecc.registrations import NAME, poll_registrations
 from adapters.ecc.releases import release_orders
 from adapters.ecc.sessions import Sessions
 from schemas import messages as m
 from schemas.envelope import Publication
 from schemas.failures import Failure
-from state.database import open_database
+from state.database import Database, open_database
+from state.kept import Lease
 from state.migrations import migrate
 from tests.ecc.examples import CONFIG, customer, message, order
 from tests.hardening.fuzzing import VALUES, clear, fuzzed
@@ -158,11 +158,11 @@ def test_answers_to_a_message(service: str, data: st.DataObject) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = open_database(f"sqlite:///{tmp_path_factory.mktemp('fuzz') / Path('bus.db')}")
     migrate(database)
     yield database
-    database.dispose()
+    database.close()
 
 
 class Prepared(Scripted):
@@ -179,16 +179,15 @@ class Prepared(Scripted):
 
 @fuzzed(40)
 @given(answers=st.lists(answered("Z_ORDERBUS_CUSTOMERS_CHANGED"), min_size=1, max_size=5))
-def test_customers_that_are_polled(engine: Engine, answers: list[Any]) -> None:
+def test_customers_that_are_polled(database: Database, answers: list[Any]) -> None:
     published: list[Publication] = []
 
     async def publish(publications: Sequence[Publication]) -> None:
         published.extend(publications)
 
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM watermark")
+    database.execute("DELETE FROM watermark")
     pool = Sessions(lambda: Prepared(answers), size=1, wait_seconds=1)
-    poll = poll_registrations(pool, ONE_PAGE, engine, "fuzz")
+    poll = poll_registrations(pool, ONE_PAGE, database, Lease(database, NAME, "fuzz"))
 
     async def look() -> None:
         # Several times: what one look remembers must not be in the way of the next.

@@ -13,7 +13,6 @@ import pytest
 from aiohttp import web
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from adapters.magento.check import check_shop
 from adapters.magento.config import Bearer, MagentoConfig, StoreView
@@ -21,13 +20,14 @@ from adapters.magento.customers import update_customers
 from adapters.magento.errors import MagentoError
 from adapters.magento.order_numbers import write_order_numbers
 from adapters.magento.orders import place_fetched_orders
-from adapters.magento.publisher import poll_orders
+from adapters.magento.publisher import LEASE, poll_orders
 from adapters.magento.shop import Shop
 from schemas import messages as m
 from schemas.envelope import Publication
 from schemas.failures import Failure
 from schemas.order import OrderRef
-from state.database import open_database
+from state.database import Database, open_database
+from state.kept import Lease
 from state.migrations import migrate
 from tests.ecc.examples import message
 from tests.hardening.fuzzing import changed_in, clear, fuzzed, mutated
@@ -61,8 +61,8 @@ class Answering:
         self.answers: list[tuple[int, bytes, dict[str, str]]] = []
         self._runner = asyncio.Runner()
         self._directory = tempfile.TemporaryDirectory()
-        self.engine: Engine = open_database(f"sqlite:///{Path(self._directory.name)}/bus.db")
-        migrate(self.engine)
+        self.database: Database = open_database(f"sqlite:///{Path(self._directory.name)}/bus.db")
+        migrate(self.database)
         self._url = self.run(self._start())
 
     async def _start(self) -> str:
@@ -108,7 +108,7 @@ class Answering:
         """Stop."""
         self.run(self._site.cleanup())
         self._runner.close()
-        self.engine.dispose()
+        self.database.close()
         self._directory.cleanup()
 
 
@@ -164,9 +164,8 @@ async def polled(magento: Answering, shop: Shop) -> list[Publication]:
         published.extend(publications)
 
     for table in ("lease", "watermark"):
-        with magento.engine.begin() as connection:
-            connection.exec_driver_sql({"lease": "DELETE FROM lease", "watermark": "DELETE FROM watermark"}[table])
-    poll = poll_orders(shop, magento.engine, holder="fuzz")
+        magento.database.execute({"lease": "DELETE FROM lease", "watermark": "DELETE FROM watermark"}[table])
+    poll = poll_orders(shop, magento.database, lease=Lease(magento.database, LEASE, "fuzz"))
     # Twice: what the first look remembers must not be in the way of the second.
     for _ in range(2):
         assert await poll(publish) >= 0
@@ -211,7 +210,7 @@ def test_customers_that_are_updated(magento: Answering, data: Any) -> None:
 )
 def test_numbers_that_are_written(magento: Answering, data: Any) -> None:
     synced = m.OrderSynced(REF, "0000000123", "0000010001")
-    tried(magento, data, lambda shop: handled(write_order_numbers(shop, magento.engine), synced))
+    tried(magento, data, lambda shop: handled(write_order_numbers(shop, magento.database), synced))
 
 
 @fuzzed(50)

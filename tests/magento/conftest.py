@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import Engine
 
 from adapters.magento.client import Answer, Client
 from adapters.magento.config import Bearer, MagentoConfig
@@ -15,13 +14,13 @@ from adapters.magento.shop import Shop
 from adapters.magento.signing import Pairs
 from adapters.magento.simulator.config import ATTRIBUTES, SimulatorConfig
 from adapters.magento.simulator.server import Simulator
-from state.database import open_database
-from state.tables import METADATA
-from tests.databases import database, empty_database
+from state.database import Database, open_database
+from state.migrations import migrate
+from tests.databases import database, database_url, empty_database
 from tests.magento.stage import Stage, staged
 from tests.magento.world import World
 
-__all__ = ["database", "empty_database"]
+__all__ = ["database", "database_url", "empty_database"]
 
 
 class ListingClient(Client):
@@ -110,12 +109,12 @@ def world_without(worlds: Callable[..., Awaitable[World]]) -> Callable[[str], Aw
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
     """Yield a database with every table."""
     made = open_database(f"sqlite:///{tmp_path}/bus.db")
-    METADATA.create_all(made)
+    migrate(made)
     yield made
-    made.dispose()
+    made.close()
 
 
 @pytest.fixture

@@ -9,9 +9,15 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
+from schemas.messages import RegisterCustomer
+from tests.ecc.examples import customer
+from tests.flow.wire import Seen, Wire
 from tests.orderbus.conftest import Run, Start, Systems, clean_environment
 from tests.processes import Server, free_port, wait_until
 from tests.rabbitmq import RabbitNode
+from tests.stack import post
 
 Configured = Callable[..., str]
 
@@ -95,6 +101,50 @@ def test_a_second_signal_ends_at_once(start: Start, configured: Configured, rabb
         assert server.wait(10) in {0, 130}
     finally:
         rabbitmq.resume()
+
+
+def test_a_thread_stuck_in_a_call_does_not_keep_the_process(
+    run: Run, start: Start, configured: Configured, systems: Systems, broker_url: str
+) -> None:
+    path = Path(configured(broker=broker_url, systems=systems))
+    # A simulator of its own, since it goes on with the call.
+    ecc = start("simulate", "ecc", "--port", "0")
+    wait_until(lambda: "Listening on " in ecc.tail(), "the simulator listens")
+    ecc_url = ecc.tail().split("Listening on ")[1].split()[0]
+    text = path.read_text().replace(systems.ecc, ecc_url)
+    path.write_text(text.replace("start_timeout = 2.0", "start_timeout = 2.0\nstop_timeout = 0.5"))
+    run("database", "migrate")
+    run("topology", "apply")
+    fault = {"kind": "slow_call", "function": "Z_ORDERBUS_CUSTOMER_REGISTER", "seconds": 3600}
+    post(f"{ecc_url}/_simulator/faults", fault)
+    wire = Wire(broker_url)
+    wire.publish(register_customer())
+    server = start("run", "ecc-customers", "--config", str(path))
+
+    def called() -> bool:
+        with urllib.request.urlopen(f"{ecc_url}/_simulator/faults", timeout=10) as answer:
+            return json.load(answer)["items"] == []
+
+    wait_until(called, "the call has begun")
+    server.send(signal.SIGTERM)
+    assert server.wait(30) == 130
+    assert "orderbus-ecc-customers_0 in " in server.tail()
+    wait_until(lambda: wire.waiting("orderbus.ecc-customers") == 1, "its input is in the queue again")
+    wire.close()
+
+
+def register_customer() -> Seen:
+    """Return a command as it travels."""
+    headers = {
+        "cloudEvents_specversion": "1.0",
+        "cloudEvents_id": "1",
+        "cloudEvents_source": "/test",
+        "cloudEvents_type": "orderbus.ecc.customer.register.v1",
+        "cloudEvents_time": "2026-01-02T03:04:05Z",
+    }
+    body = msgspec.json.encode(RegisterCustomer(customer(), "erika@example.com"))
+    properties = {"message_id": "1", "delivery_mode": 2, "content_type": "application/json"}
+    return Seen("orderbus.commands", "ecc.customer.register", headers, properties, body)
 
 
 def test_a_service_is_not_told_anothers_secrets(start: Start, configured: Configured, broker_url: str) -> None:

@@ -1,5 +1,5 @@
 """Databases to test on."""
 
-from tests.databases import database, empty_database, postgres_database
+from tests.databases import database, database_url, empty_database, postgres_database
 
-__all__ = ["database", "empty_database", "postgres_database"]
+__all__ = ["database", "database_url", "empty_database", "postgres_database"]

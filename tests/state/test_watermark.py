@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine
 
 from state import watermark
+from state.database import Database
 
 
-def test_nothing_before_the_first(database: Engine) -> None:
+def test_nothing_before_the_first(database: Database) -> None:
     assert watermark.read(database, "orders") is None
     assert watermark.advance(database, "orders", ("2026-01-01 00:00:00", "1"))
     assert watermark.read(database, "orders") == ("2026-01-01 00:00:00", "1")
@@ -26,7 +26,7 @@ def test_nothing_before_the_first(database: Engine) -> None:
         (("2026-01-01 00:00:00", ""), ("2026-01-01 00:00:00", "1")),
     ],
 )
-def test_only_forward(database: Engine, before: watermark.Mark, after: watermark.Mark) -> None:
+def test_only_forward(database: Database, before: watermark.Mark, after: watermark.Mark) -> None:
     assert watermark.advance(database, "orders", before)
     assert watermark.advance(database, "orders", after)
     assert not watermark.advance(database, "orders", after)
@@ -34,7 +34,7 @@ def test_only_forward(database: Engine, before: watermark.Mark, after: watermark
     assert watermark.read(database, "orders") == after
 
 
-def test_the_furthest_of_many_stays(database: Engine) -> None:
+def test_the_furthest_of_many_stays(database: Database) -> None:
     marks = [("2026-01-01 00:00:00", str(number)) for number in range(40)]
     with ThreadPoolExecutor(5) as threads:
         moved = list(threads.map(lambda mark: watermark.advance(database, "orders", mark), reversed(marks)))
@@ -44,16 +44,16 @@ def test_the_furthest_of_many_stays(database: Engine) -> None:
 
 @pytest.mark.parametrize("before", [None, ("2026-01-01 00:00:00", "1")])
 def test_one_that_moves_in_between_is_not_overtaken(
-    database: Engine, monkeypatch: pytest.MonkeyPatch, before: watermark.Mark | None
+    database: Database, monkeypatch: pytest.MonkeyPatch, before: watermark.Mark | None
 ) -> None:
     read, further = watermark.read, ("2026-01-01 00:00:00", "9")
     if before is not None:
         watermark.advance(database, "orders", before)
 
-    def read_before_another_moves_it(engine: Engine, name: str) -> watermark.Mark | None:
-        mark = read(engine, name)
+    def read_before_another_moves_it(database: Database, name: str) -> watermark.Mark | None:
+        mark = read(database, name)
         monkeypatch.setattr(watermark, "read", read)
-        assert watermark.advance(engine, name, further)
+        assert watermark.advance(database, name, further)
         return mark
 
     monkeypatch.setattr(watermark, "read", read_before_another_moves_it)
@@ -61,7 +61,7 @@ def test_one_that_moves_in_between_is_not_overtaken(
     assert watermark.read(database, "orders") == further
 
 
-def test_forgotten_it_may_start_again(database: Engine) -> None:
+def test_forgotten_it_may_start_again(database: Database) -> None:
     watermark.advance(database, "orders", ("2026-01-01 00:00:00", "9"))
     watermark.forget(database, "orders")
     assert watermark.read(database, "orders") is None
