@@ -14,7 +14,12 @@ PROBE_KEY = "ORDERBUS-CHECK"
 """An order and customer key that no order has: store codes begin with a small letter, customer keys with a website."""
 
 HARMLESS: Mapping[str, Mapping[str, Any]] = {
-    "Z_ORDERBUS_ORDER_OPEN": {"IV_ORDER_KEY": PROBE_KEY, "IV_SCOPE": "2", "IV_FIELD": "C"},
+    "Z_ORDERBUS_ORDER_OPEN": {
+        "IV_ORDER_KEY": PROBE_KEY,
+        "IV_SCOPE": "2",
+        "IV_FIELD": "C",
+        "IV_CUSTOMER_KEY": PROBE_KEY,
+    },
     "Z_ORDERBUS_PENDING_GET": {"IV_CUSTOMER_KEY": PROBE_KEY, "IV_MAX_ROWS": 1, "IV_PEEK": "X"},
     "Z_ORDERBUS_PENDING_CLEAR": {"IV_ORDER_KEY": PROBE_KEY, "IV_REASON": "CANCELLED"},
     "Z_ORDERBUS_CUSTOMERS_CHANGED": {"IV_MAX_ROWS": 1},

@@ -318,8 +318,8 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
             _function("BAPI_TRANSACTION_ROLLBACK", exports="RETURN BAPIRET2"),
             _function(
                 "Z_ORDERBUS_ORDER_OPEN",
-                imports="IV_ORDER_KEY CHAR35! IV_SCOPE CHAR1 IV_FIELD CHAR1",
-                exports="EV_VBELN CHAR10 EV_KUNNR CHAR10",
+                imports="IV_ORDER_KEY CHAR35! IV_SCOPE CHAR1 IV_FIELD CHAR1 IV_CUSTOMER_KEY CHAR100",
+                exports="EV_VBELN CHAR10 EV_KUNNR CHAR10 EV_CUST_KUNNR CHAR10 EV_CUST_PARNR CHAR10",
             ),
             _function(
                 "Z_ORDERBUS_PENDING_ADD",

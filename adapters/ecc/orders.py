@@ -5,7 +5,8 @@ commit leaves nothing; whoever dies after it leaves an update task that holds th
 order can be found. So a retry either waits for that lock or finds what there is to find.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from adapters.ecc.config import EccConfig
 from adapters.ecc.failures import RETRIED, check_return
@@ -14,6 +15,7 @@ from adapters.ecc.mapping.sales_order import FUNCTION, create_parameters
 from adapters.ecc.sessions import Conversation, Sessions
 from schemas.envelope import Handler, Message
 from schemas.failures import Permanent, Transient
+from schemas.identifiers import LONGEST_CUSTOMER_KEY, alpha
 from schemas.messages import AddSalesOrder, Body, OrderSynced
 
 UPDATE_TASK_INHERITS = "2"
@@ -29,20 +31,24 @@ def add_sales_orders(
     ----------
     contact_of:
         Returns the contact person that is known for a customer key at a SAP customer, or ``None``; asked where a
-        command names none.
+        command names none. What it does not know yet, because the directory is behind, ECC says itself.
     """
 
     def add(message: Message[AddSalesOrder]) -> Sequence[Body]:
         command = message.body
         key = order_key(config, command.order.ref)
-        contact = command.contact_person or contact_of(command.order.buyer.key, command.sap_customer_number) or ""
+        buyer, sold_to = command.order.buyer.key, command.sap_customer_number
+        known = command.contact_person or contact_of(buyer, sold_to)
         with sessions.take() as session:
             opened = session.call(
                 "Z_ORDERBUS_ORDER_OPEN",
                 IV_ORDER_KEY=key,
                 IV_SCOPE=UPDATE_TASK_INHERITS,
                 IV_FIELD=config.looked_in,
+                # No customer is registered under a longer key, and a cut one might be another's.
+                IV_CUSTOMER_KEY=buyer if len(buyer) <= LONGEST_CUSTOMER_KEY else "",
             )
+            contact = known or _registered_contact(opened, sold_to)
             existing = str(opened["EV_VBELN"])
             if existing:
                 session.rollback()
@@ -51,13 +57,19 @@ def add_sales_orders(
             OrderSynced(
                 ref=command.order.ref,
                 sales_order=sales_order,
-                sap_customer_number=str(opened["EV_KUNNR"]) or command.sap_customer_number,
+                sap_customer_number=str(opened["EV_KUNNR"]) or sold_to,
                 contact_person=contact,
                 existed=bool(existing),
             )
         ]
 
     return add
+
+
+def _registered_contact(opened: Mapping[str, Any], sold_to: str) -> str:
+    """Return the contact person that ECC registered with the buyer; that of another customer it would refuse."""
+    customer, person = str(opened["EV_CUST_KUNNR"]), str(opened["EV_CUST_PARNR"])
+    return alpha(person) if person.strip("0 ") and alpha(customer) == alpha(sold_to) else ""
 
 
 def _create(session: Conversation, command: AddSalesOrder, key: str, contact: str, config: EccConfig) -> str:

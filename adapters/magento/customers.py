@@ -1,6 +1,6 @@
 """What ECC decided about a customer, written to the customer's account in the shop and verified there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -18,6 +18,8 @@ EMAIL_TAKEN = "the e-mail address belongs to another account of the website, the
 ACCOUNT_GONE = "the account no longer exists"
 NO_ACCOUNT = "the customer ordered as a guest and has no account"
 ADDRESS_HAS_ACCOUNT = "an account that this bus did not create has the guest's e-mail address"
+MOST_DIGITS = 18
+"""Of an account id."""
 
 
 def update_customers(shop: Shop) -> Handler[CustomerRegistered]:
@@ -39,6 +41,21 @@ def update_customers(shop: Shop) -> Handler[CustomerRegistered]:
         return [CustomerUpdated(decided.customer_key, decided.registration, account_id, reason)]
 
     return update
+
+
+async def numbers_of(shop: Shop, account_ids: Iterable[str]) -> dict[str, str]:
+    """Return the SAP customer numbers that accounts carry, empty where they carry none, by account id.
+
+    What is no account id, does not exist or cannot be read is missing. People type these ids in ECC.
+    """
+    digits = (one for one in account_ids if len(one) <= MOST_DIGITS and one.isascii() and one.isdigit())
+    wanted = {one: str(int(one)) for one in digits if int(one)}
+    accounts = await shop.customers(wanted.values())
+    return {
+        one: alpha(attribute(account, shop.config.sap_customer_number))
+        for one, account_id in wanted.items()
+        if isinstance(account := accounts.get(account_id), CustomerJson)
+    }
 
 
 async def _update_account(shop: Shop, account: CustomerJson, decided: CustomerRegistered) -> str:

@@ -20,15 +20,16 @@ from orderbus.reconciliation.repair import Repairs
 from orderbus.reconciliation.report import Json, Lines, Report, telling
 from orderbus.reconciliation.service import terms_of
 from orderbus.reconciliation.sweep import Sweep, Window
+from state.database import open_database, require_current
 
-SECTIONS = ("magento", "ecc", "router", "reconcile", "log")
+SECTIONS = ("magento", "ecc", "router", "database", "reconcile", "log")
 """What a sweep is told; `broker` only one that heals."""
 TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S"])
 
 
 @click.command()
-@click.option("--since", type=TIME, help="Orders placed from then on, in UTC.  [default: reconcile.window ago]")
-@click.option("--until", type=TIME, help="Orders placed before then, in UTC.  [default: now]")
+@click.option("--since", type=TIME, help="Orders and customers from then on, in UTC.  [default: reconcile.window ago]")
+@click.option("--until", type=TIME, help="Orders and customers before then, in UTC.  [default: now]")
 @click.option("--repair", is_flag=True, help="Publish the messages that heal what was found.")
 @json_option
 @config_option
@@ -36,7 +37,7 @@ TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%
 def reconcile(
     context: click.Context, /, repair: bool, as_json: bool, config_path: Path | None, **span: datetime | None
 ) -> None:
-    """Compare Magento's orders with ECC's sales orders and pending rows.
+    """Compare Magento's orders with ECC's sales orders and pending rows, and who learnt of ECC's new customers.
 
     Exit status: 0 nothing found, or all of it healed by the messages published; 1 findings remain.
 
@@ -72,6 +73,9 @@ async def _sweep(config: Config, window: Window, report: Report, *, repair: bool
     async with AsyncExitStack() as closing:
         shop = Shop(config.magento)
         closing.push_async_callback(shop.close)
+        database = await asyncio.to_thread(open_database, config.database.url)
+        closing.callback(database.close)
+        require_current(database)
         sessions = open_sessions(config.ecc)
         closing.push_async_callback(asyncio.to_thread, sessions.close)
         repairs = None
@@ -82,7 +86,7 @@ async def _sweep(config: Config, window: Window, report: Report, *, repair: bool
         task = progress.add_task("compared", total=None)
         report.begin(window)
         terms = terms_of(config.reconcile, config.ecc, config.router)
-        async for page in Sweep(shop, sessions, config.ecc, terms).over(window):
+        async for page in Sweep(shop, sessions, config.ecc, database, terms).over(window):
             told = telling(page.findings)
             repaired = await repairs.make(told) if repairs is not None else {}
             counts.update(finding.kind for finding in page.findings)

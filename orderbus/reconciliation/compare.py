@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from adapters.ecc.changed import correlation_of
 from adapters.ecc.standing import PendingRow, Registered, SalesOrder, Standing
 from adapters.magento.history import ShopOrder
 from schemas.identifiers import alpha
@@ -31,6 +32,8 @@ Kind: TypeAlias = Literal[
     "cancelled-while-waiting",
     "totals-differ",
     "duplicate-in-ecc",
+    "contact-missing",
+    "account-differs",
     "unreadable",
 ]
 FINE: tuple[Kind, ...] = ("matched", "in-flight", "waiting", "not-due")
@@ -50,9 +53,31 @@ KINDS: dict[Kind, str] = {
     "cancelled-while-waiting": "cancelled or deleted in the shop, and its pending row still open",
     "totals-differ": "the sales order's net value or currency is not the shop's",
     "duplicate-in-ecc": "more than one sales order",
-    "unreadable": "what one side says cannot be an order",
+    "contact-missing": "a registered customer whom the directory of contacts lacks, or knows otherwise",
+    "account-differs": "a registered customer whose account in the shop carries another number, or none",
+    "unreadable": "what one side says cannot be an order, or a customer",
 }
 """Every kind, in words."""
+
+
+class CustomerRef(Struct, frozen=True):
+    """Which registered customer."""
+
+    key: str
+    """The customer key; a guest's holds an e-mail address, so it is not shown."""
+    number: str
+    """KUNNR, as ECC holds it."""
+    account_id: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """CloudEvents subject of a message about the customer: none."""
+        return ""
+
+    @property
+    def correlation_id(self) -> str:
+        """The correlation id that ``ecc-registrations`` gives what it publishes of the customer."""
+        return correlation_of(self.key)
 
 
 class PlaceAgain(Struct, frozen=True):
@@ -65,10 +90,10 @@ Repair: TypeAlias = Body | PlaceAgain
 
 
 class Finding(Struct, frozen=True):
-    """One thing found about one order."""
+    """One thing found about one order, or one customer."""
 
     kind: Kind
-    ref: OrderRef
+    ref: OrderRef | CustomerRef
     detail: str = ""
     """In a sentence's worth of words, without personal data."""
     repair: Repair | None = None
@@ -112,7 +137,7 @@ def _taken(shop: ShopOrder | None, ecc: Standing, ref: OrderRef, terms: Terms) -
     """Look at an order that ECC holds as a sales order."""
     first = ecc.sales_orders[0]
     numbers = [order.number for order in ecc.sales_orders]
-    settled = _older(first.created_at, ecc.now, terms)
+    settled = had_time(first.created_at, ecc.now, terms)
     agreed = shop is not None and shop.number in {"", first.number} and len(numbers) == 1
     # With several sales orders, another number or no order in the shop, a person has to decide which side is right.
     synced = OrderSynced(ref, first.number, first.sold_to, existed=True) if agreed else None
@@ -175,7 +200,7 @@ def _waiting(shop: ShopOrder | None, ecc: Standing, row: PendingRow, terms: Term
 def _unregistered(row: PendingRow, ecc: Standing, terms: Terms) -> Finding:
     if terms.registration == "manual":
         return Finding("waiting", row.ref)
-    if not _older(row.added_at, ecc.now, terms):
+    if not had_time(row.added_at, ecc.now, terms):
         return Finding("in-flight", row.ref)
     # Placed again it is held again, and so asks for its customer's registration.
     return Finding("registration-missing", row.ref, f"held since {row.added_at:%Y-%m-%d %H:%MZ}", PlaceAgain(row.ref))
@@ -187,7 +212,7 @@ def _unreleased(row: PendingRow, registered: Registered, ecc: Standing, terms: T
     if not terms.is_real(row.ref.store, number):
         detail = f"its customer is registered under {number}, the store's default"
         return Finding("pending-though-registered", row.ref, detail)
-    if not _older(max(registered.changed_at, row.added_at), ecc.now, terms):
+    if not had_time(max(registered.changed_at, row.added_at), ecc.now, terms):
         return Finding("in-flight", row.ref)
     if leased:
         # Whoever asks for the customer's rows gets none that is leased; this one went out with the numbers of before.
@@ -199,6 +224,6 @@ def _unreleased(row: PendingRow, registered: Registered, ecc: Standing, terms: T
     return Finding("pending-though-registered", row.ref, f"its customer is {number}", fact)
 
 
-def _older(moment: datetime | None, now: datetime, terms: Terms) -> bool:
-    """Tell whether something has had time enough; what is not dated had."""
+def had_time(moment: datetime | None, now: datetime, terms: Terms) -> bool:
+    """Tell whether what happened at a moment should have arrived by now; what is not dated should."""
     return moment is None or now - moment >= terms.grace

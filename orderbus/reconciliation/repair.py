@@ -55,7 +55,7 @@ class Repairs:
         Failure
             The shop could not be asked, or the broker did not confirm: none of it may be taken for published.
         """
-        again = {finding.ref.order_id for finding in findings if isinstance(finding.repair, PlaceAgain)}
+        again = {one.repair.ref.order_id for one in findings if isinstance(one.repair, PlaceAgain)}
         placed = await placements(self._shop, again) if again else {}
         made: dict[Finding, Publication] = {}
         for finding in findings:
@@ -72,15 +72,15 @@ class Repairs:
         if finding.repair is None:
             return None
         if isinstance(finding.repair, PlaceAgain):
-            first = placed.get(finding.ref.order_id)
+            first = placed.get(finding.repair.ref.order_id)
             return None if first is None else replace(first, id=self._id(first.id))
         body, ref = finding.repair, finding.ref
-        about = body.customer_key if isinstance(body, CustomerRegistered) else "/".join((ref.store, ref.order_id))
+        about = body.customer_key if isinstance(body, CustomerRegistered) else ref.subject
         return Publication(
             body=body,
             id=self._id(f"{TOPIC_OF[type(body)].routing_key}/{about}"),
-            correlation_id=f"{ref.store}-{ref.increment_id}",
-            subject=f"{ref.store}/{ref.increment_id}",
+            correlation_id=ref.correlation_id,
+            subject=ref.subject,
         )
 
     def _id(self, about: str) -> str:

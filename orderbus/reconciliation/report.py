@@ -11,8 +11,9 @@ import click
 import msgspec
 
 from orderbus.commands.options import print_table
-from orderbus.reconciliation.compare import FINE, KINDS, Finding
+from orderbus.reconciliation.compare import FINE, KINDS, CustomerRef, Finding
 from orderbus.reconciliation.sweep import Window
+from schemas.order import OrderRef
 
 
 class Report(Protocol):
@@ -37,14 +38,14 @@ class Lines:
 
     def begin(self, window: Window) -> None:
         """Say what is compared."""
-        click.echo(f"Orders placed from {window.since:%Y-%m-%d %H:%M:%SZ} to {window.until:%Y-%m-%d %H:%M:%SZ}.")
+        span = f"{window.since:%Y-%m-%d %H:%M:%SZ} to {window.until:%Y-%m-%d %H:%M:%SZ}"
+        click.echo(f"Orders placed and customers registered from {span}.")
 
     def found(self, findings: Sequence[Finding], repaired: Mapping[Finding, str]) -> None:
         """Print a line for each finding."""
         self._repaired.update(repaired.values())
         for finding in findings:
-            ref = finding.ref
-            line = f"{finding.kind:<27}  {ref.store}-{ref.increment_id} (id {ref.order_id})"
+            line = f"{finding.kind:<27}  {_named(finding.ref)}"
             line += f": {finding.detail}" if finding.detail else ""
             if finding in repaired:
                 line += f" -> published {repaired[finding]}"
@@ -57,11 +58,12 @@ class Lines:
         kinds = [kind for kind in KINDS if counts[kind]]
         if kinds:
             click.echo()
-            print_table(("ORDERS", "STANDING", ""), ((f"{counts[kind]:>6}", kind, KINDS[kind]) for kind in kinds))
+            print_table(("COUNT", "STANDING", ""), ((f"{counts[kind]:>6}", kind, KINDS[kind]) for kind in kinds))
         healed = sum(self._repaired.values())
         if healed:
             messages = ", ".join(f"{count} by {key}" for key, count in sorted(self._repaired.items()))
             click.echo(f"Healing is under way for {healed} findings: {messages}. Run it again in a while.")
+            click.echo("What comes back again and again likely ended in a dead-letter queue: `orderbus dead list`.")
         elif not remaining:
             click.echo("Nothing to do.")
         if remaining and not self._repairing:
@@ -88,9 +90,7 @@ class Json:
         for finding in findings:
             element = {
                 "kind": finding.kind,
-                "store": finding.ref.store,
-                "increment_id": finding.ref.increment_id,
-                "order_id": finding.ref.order_id,
+                **_fields(finding.ref),
                 "detail": finding.detail,
                 "repairable": finding.repair is not None,
                 "published": repaired.get(finding),
@@ -103,6 +103,21 @@ class Json:
         numbers = {kind: counts[kind] for kind in KINDS}
         tail = {"counts": numbers, "repaired": self._repaired, "remaining": remaining}
         click.echo(f"\n],{msgspec.json.encode(tail).decode()[1:]}")
+
+
+def _named(ref: OrderRef | CustomerRef) -> str:
+    if isinstance(ref, OrderRef):
+        return f"{ref.correlation_id} (id {ref.order_id})"
+    return f"customer {ref.number[:10]}" + (f" (account {ref.account_id})" if ref.account_id else "")
+
+
+def _fields(ref: OrderRef | CustomerRef) -> dict[str, str | None]:
+    """Return what names an order or a customer; all names are always there, so that a script need not ask first."""
+    if isinstance(ref, OrderRef):
+        order = {"store": ref.store, "increment_id": ref.increment_id, "order_id": ref.order_id}
+        return {**order, "sap_customer_number": None, "account_id": None}
+    customer = {"sap_customer_number": ref.number, "account_id": ref.account_id}
+    return {"store": None, "increment_id": None, "order_id": None, **customer}
 
 
 def telling(findings: Sequence[Finding]) -> list[Finding]:

@@ -1,6 +1,6 @@
-"""A sweep over both systems: pages of the shop's orders against what ECC knows of them, then the rows that wait.
+"""A sweep over both systems: the shop's orders against what ECC knows of them, the rows that wait, the customers.
 
-Nothing is kept of an order once its page has been compared, so that a year of orders takes no more memory than a day's.
+It goes page by page and keeps nothing of one that has been compared, so that a year takes no more memory than a day.
 """
 
 import asyncio
@@ -11,20 +11,25 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from adapters.contacts.directory import contacts_of
+from adapters.ecc.changed import CustomerPage, customers_between
 from adapters.ecc.config import EccConfig
 from adapters.ecc.sessions import Sessions
 from adapters.ecc.standing import open_rows, standings
+from adapters.magento.customers import numbers_of
 from adapters.magento.history import ShopOrder, exists, orders_between, orders_of
 from adapters.magento.shop import Shop
 from orderbus.reconciliation.compare import Finding, Terms, compare
+from orderbus.reconciliation.customers import compare_customer
 from schemas.failures import Transient
 from schemas.order import OrderRef
+from state.database import Database
 
 T = TypeVar("T")
 
 
 class Window(Struct, frozen=True):
-    """A span of time in which orders were placed; pending rows are looked at whatever their age."""
+    """A span of time in which orders were placed and customers registered; pending rows are looked at at any age."""
 
     since: datetime
     until: datetime
@@ -46,7 +51,7 @@ class Progress(Struct, frozen=True):
 
     findings: list[Finding]
     compared: int
-    """Orders compared so far."""
+    """Orders compared so far; customers are not counted."""
     total: int
     """Orders in the window, by the shop's count."""
 
@@ -58,14 +63,17 @@ class Sweep:
     ----------
     shop, sessions, ecc:
         The two systems, and ECC's part of the configuration.
+    database:
+        The bus's own database, with the directory of contacts.
     terms:
         What counts as a difference.
     """
 
-    def __init__(self, shop: Shop, sessions: Sessions, ecc: EccConfig, terms: Terms) -> None:
+    def __init__(self, shop: Shop, sessions: Sessions, ecc: EccConfig, database: Database, terms: Terms) -> None:
         self._shop = shop
         self._sessions = sessions
         self._ecc = ecc
+        self._database = database
         self._terms = terms
 
     async def over(self, window: Window) -> AsyncIterator[Progress]:
@@ -74,7 +82,7 @@ class Sweep:
         Raises
         ------
         Failure
-            One of the systems cannot be asked.
+            One of the systems, or the database, cannot be asked.
         """
         # The shop knows whole seconds, and both passes must agree on what lies in the window.
         window = Window(window.since.replace(microsecond=0), window.until.replace(microsecond=0))
@@ -91,6 +99,9 @@ class Sweep:
                 found = await self._compared(thread, orders)
                 compared += len(orders)
                 yield Progress(found, compared, max(total, compared))
+            pages = customers_between(self._sessions, self._ecc, window.since, window.until)
+            async for customers in _pages(thread, pages):
+                yield Progress(await self._compared_customers(customers), compared, max(total, compared))
 
     async def _waiting_elsewhere(self, refs: Sequence[OrderRef], window: Window) -> dict[OrderRef, ShopOrder | None]:
         """Return the orders of these rows, without those that their place in the window has had compared already."""
@@ -118,6 +129,18 @@ class Sweep:
             finding
             for ref, standing in zip(refs, known, strict=True)
             for finding in compare(orders[ref], standing, ref, self._terms)
+        ]
+
+    async def _compared_customers(self, page: CustomerPage) -> list[Finding]:
+        # After ECC: what is missing elsewhere by then did not arrive.
+        contacts = await asyncio.to_thread(contacts_of, self._database, [one.key for one in page.customers])
+        numbers = await numbers_of(self._shop, (one.account_id for one in page.customers if one.account_id))
+        return [
+            finding
+            for one in page.customers
+            for finding in compare_customer(
+                one, contacts.get(one.key), numbers.get(one.account_id or ""), page.now, self._terms
+            )
         ]
 
 

@@ -29,7 +29,7 @@ from adapters.ecc.simulator.faults import (
 from schemas.envelope import Handler
 from schemas.failures import Failure, Outage, Permanent, Transient
 from schemas.messages import AddSalesOrder, CustomerRegistered, OrderSynced, RegisterCustomer
-from schemas.order import Payment
+from schemas.order import Buyer, Payment
 from tests.ecc.conftest import Ecc
 from tests.ecc.examples import add, customer, handled, line, message, order
 from tests.processes import wait_until
@@ -158,6 +158,26 @@ class TestContact:
         handle = add_sales_orders(sessions, ecc.configure(), contact_of)
         assert synced(handle, order(), kunnr).contact_person == parnr
         assert asked == [("1:42", kunnr)]
+
+    def test_else_the_one_that_ecc_registered_which_the_bus_is_yet_to_learn_of(
+        self, ecc: Ecc, sessions: Sessions
+    ) -> None:
+        kunnr, parnr = ecc_customer_with_contact(ecc, sessions)
+        assert synced(handler(ecc, sessions), order(), kunnr).contact_person == parnr
+        written = the_only_one(ecc)
+        assert {"PARTN_ROLE": "AP", "PARTN_NUMB": parnr}.items() <= written["partners"][-1].items()
+        # Found again it is told again, and the lock is not kept.
+        assert synced(handler(ecc, sessions), order(), kunnr).contact_person == parnr
+        assert ecc.counts()["locks"] == 0
+
+    def test_none_of_an_account_that_was_moved_to_another_customer(self, ecc: Ecc, sessions: Sessions) -> None:
+        ecc_customer_with_contact(ecc, sessions)
+        assert synced(handler(ecc, sessions), order(), "0000010001").contact_person == ""
+        assert "AP" not in {partner["PARTN_ROLE"] for partner in the_only_one(ecc)["partners"]}
+
+    def test_a_key_too_long_to_be_registered_is_nobodys(self, ecc: Ecc, sessions: Sessions) -> None:
+        placed = order(buyer=Buyer("1:" + "9" * 99, "erika@example.com", account_id="9"))
+        assert synced(handler(ecc, sessions), placed).contact_person == ""
 
 
 def ecc_customer_with_contact(ecc: Ecc, sessions: Sessions) -> tuple[str, str]:

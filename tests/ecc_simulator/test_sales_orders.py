@@ -19,7 +19,7 @@ def test_success_is_reported_as_sap_does(ecc: Ecc) -> None:
     assert opened(session) == ""
     assert session.commit()["TYPE"] == ""
     found = session.call("Z_ORDERBUS_ORDER_OPEN", IV_ORDER_KEY="default-000000001")
-    assert found == {"EV_VBELN": "0000000001", "EV_KUNNR": "0000010001"}
+    assert found == {"EV_VBELN": "0000000001", "EV_KUNNR": "0000010001", "EV_CUST_KUNNR": "", "EV_CUST_PARNR": ""}
 
 
 def test_nothing_keeps_a_purchase_order_number_unique(ecc: Ecc) -> None:

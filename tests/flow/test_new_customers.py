@@ -1,7 +1,9 @@
 """New customers that the bus registers by itself (``automatic``): number, e-mail, account and contact person."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,6 +101,11 @@ def test_later_orders_of_the_account_carry_its_contact_person(system: Running) -
     assert system.rows(second) == [], "the account carries its number by now, so the order need not wait"
     assert sold_to(system, second) == sold_to(system, first)
     assert contact_partner(system, second) == person
+    # The directory learns of a customer beside the shop, and so may be behind it when the next order comes.
+    key = str(system.row(first)["customer_key"])
+    with contextlib.closing(sqlite3.connect(system.stack.directory / "bus.db")) as database, database:
+        assert database.execute("DELETE FROM contact WHERE customer_key = ?", (key,)).rowcount == 1
+    assert contact_partner(system, ordered(system, again, known=True)) == person
 
 
 @pytest.mark.parametrize(

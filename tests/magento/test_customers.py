@@ -12,6 +12,7 @@ from adapters.magento.customers import (
     ADDRESS_HAS_ACCOUNT,
     EMAIL_TAKEN,
     NO_ACCOUNT,
+    numbers_of,
     update_customers,
 )
 from adapters.magento.shop import Shop
@@ -214,3 +215,13 @@ async def test_an_address_that_magento_refuses_is_permanent_and_not_shown(world:
         await run(make_shop(), registered(email="no address"))
     assert "acme.example" not in str(failed.value)
     assert "valid email" in str(failed.value)
+
+
+async def test_numbers_are_read_of_many_accounts_at_once(world: World, make_shop: MakeShop) -> None:
+    world.add_customer(5, "jane@acme.example", sap_customer_number="100007")
+    world.add_customer(6, "joe@acme.example")
+    asked = ["5", "0006", "7", "", "0", "-5", "5.0", "\u00b2", "nobody", "9" * 30]
+    assert await numbers_of(make_shop(), asked) == {"5": "0000100007", "0006": ""}
+    assert len(world.requests) == 1
+    assert await numbers_of(make_shop(), ["nobody"]) == {}
+    assert len(world.requests) == 1

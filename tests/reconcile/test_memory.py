@@ -1,5 +1,6 @@
-"""A year of orders takes no more memory than a month of them."""
+"""A year of orders and customers takes no more memory than a month of them."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,12 +12,14 @@ import msgspec
 
 from adapters.ecc.simulator.config import SimulatorConfig
 from adapters.ecc.simulator.documents import SalesOrder
-from adapters.ecc.simulator.state import open_database, transaction
+from adapters.ecc.simulator.state import columns_of, open_database, transaction
+from state.database import open_database as open_bus_database
+from state.migrations import migrate
 from tests.reconcile.conftest import configure
 from tests.stack import Stack, net_of, post
 
 ORDERS = 10_000
-"""Spread over a year; each page of 100 is decoded, looked up and compared before the next is asked for."""
+"""And customers, spread over a year; each page is decoded, looked up and compared before the next is asked for."""
 MOST_GROWTH = 2_500_000
 """Bytes that eleven months more may take: half of what keeping those orders' findings would."""
 MEASURED = """
@@ -34,18 +37,23 @@ sys.exit(status)
 def test_memory_does_not_grow_with_the_window(tmp_path: Path) -> None:
     stack = Stack(tmp_path, "memory://", f"sqlite:///{tmp_path}/bus.db")
     configure(stack, grace=0)
+    with contextlib.closing(open_bus_database(f"sqlite:///{tmp_path}/bus.db")) as database:
+        migrate(database)
     try:
         stack.start_shop()
         post(f"{stack.shop_url}/_simulator/orders", {"count": ORDERS, "days": 365, "guest_share": 1})
         sold = _sell_every_second(stack)
+        _register(stack)
         stack.start_ecc()
         month, counts = _measured(stack, tmp_path, days=30)
         assert 0 < counts["missing-in-ecc"] < ORDERS / 6
+        assert 0 < counts["contact-missing"] < ORDERS / 6
         year, counts = _measured(stack, tmp_path, days=366)
     finally:
         stack.close()
     assert counts["missing-in-ecc"] == ORDERS - sold
     assert counts["missing-number-in-magento"] == sold
+    assert counts["contact-missing"] == ORDERS
     assert year - month < MOST_GROWTH
 
 
@@ -97,3 +105,29 @@ def _sell_every_second(stack: Stack) -> int:
             database.execute("INSERT INTO sales_orders VALUES (?, ?, ?, ?, ?)", row)
     database.close()
     return len(orders)
+
+
+def _register(stack: Stack) -> None:
+    """Write customers into ECC's state whom nobody learnt of."""
+    database = open_database(SimulatorConfig(database=str(stack.directory / "ecc.db")))
+    now = datetime.now(UTC)
+    with transaction(database):
+        for number in range(ORDERS):
+            at = (now - timedelta(days=365 * number / ORDERS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            address = f"somebody{number}@mail.example"
+            row = {
+                "customer_key": f"1:guest:{address}",
+                "kunnr": f"{200_000 + number:010}",
+                "parnr": f"{number:010}",
+                "email": address,
+                "original_email": address,
+                "credit_limit": "5000.00",
+                "credit_currency": "EUR",
+                "store": "default",
+                "website": "1",
+                "registered_at": at,
+                "changed_at": at,
+            }
+            given = tuple(row.get(field.name.lower(), "") for field in columns_of("ZORDERBUS_S_CUST"))
+            database.execute(f"INSERT INTO zorderbus_cust VALUES ({', '.join('?' * len(given))})", given)
+    database.close()

@@ -1,5 +1,6 @@
 """What can be healed is healed by the real services, through a real broker, and stays healed."""
 
+import contextlib
 import json
 import time
 import urllib.request
@@ -10,14 +11,15 @@ from pathlib import Path
 import pytest
 from kombu import Connection
 
+from adapters.contacts.directory import contacts
 from adapters.ecc.registrations import NAME as REGISTRATIONS
 from adapters.magento import ledger
 from state import watermark
 from state.database import open_database
-from tests.flow.buying import buy, guest, registered
+from tests.flow.buying import buy, guest, prospect, registered
 from tests.processes import free_port, wait_until
 from tests.reconcile.conftest import Told, World, configure
-from tests.stack import SERVICES, Stack
+from tests.stack import DEFAULT_CUSTOMER, SERVICES, Stack
 
 OTHERS = [name for name in SERVICES if name != "reconcile"]
 
@@ -67,22 +69,23 @@ def test_what_was_lost_is_found_and_healed_by_the_services_themselves(running: W
     buyers = [registered(0), registered(1), registered(2), *(guest(number) for number in range(5))]
     unnumbered, fine, lost, cancelled, unnoticed, expired, refused, sold = buy(stack.shop_url, buyers)
     # The message that placed this one was published, and vanished.
-    engine = open_database(_url(stack))
-    ledger.settle(engine, {str(lost): "vanished"}, [])
+    database = open_database(_url(stack))
+    ledger.settle(database, {str(lost): "vanished"}, [])
     start(stack, "services", *OTHERS)
     wait_until(lambda: len(stack.pending_orders()) == 5, "the guests' orders wait")
     wait_until(lambda: world.order(unnumbered)["ext_order_id"], "a number is written back")
     keys = {int(row["magento_order_id"]): row["customer_key"] for row in stack.pending_orders()}
 
-    world.write_number(unnumbered, "")
     world.cancel(cancelled)
     world.sell_by_hand(sold)
     world.register(keys[refused], kunnr="0000099999")
     wait_until(lambda: "store's default" in stack.run("dead", "list", "--json"), "the release is refused", every=0.5)
+    # By now whoever wrote it has read it back.
+    world.write_number(unnumbered, "")
     world.register(keys[refused], kunnr="0000010001")
     # From here on nobody notices who is registered, as if the messages that say so had been lost.
-    watermark.advance(engine, REGISTRATIONS, ("2099-01-01T00:00:00Z", ""))
-    engine.dispose()
+    watermark.advance(database, REGISTRATIONS, ("2099-01-01T00:00:00Z", ""))
+    database.close()
     assert world.lease(keys[expired], 1) == 1
     world.register(keys[expired])
     world.register(keys[unnoticed])
@@ -100,7 +103,7 @@ def test_what_was_lost_is_found_and_healed_by_the_services_themselves(running: W
     assert all(finding["repairable"] for finding in told.findings)
 
     first = world.reconcile("--repair", expect=0)
-    published = {int(one["order_id"]): one["published"] for one in first.findings}
+    published = {int(one["order_id"]): one["published"] for one in first.findings if one["order_id"]}
     assert published == {
         unnumbered: "order.synced",
         lost: "order.placed",
@@ -110,10 +113,13 @@ def test_what_was_lost_is_found_and_healed_by_the_services_themselves(running: W
         refused: "order.released",
         sold: "order.synced",
     }
-    assert first.answer["repaired"] == 8
+    # The directory did not learn of some of them either, unless what is published for their orders has told it.
+    customers = [one for one in first.findings if one["sap_customer_number"]]
+    assert {(one["kind"], one["published"]) for one in customers} <= {("contact-missing", "customer.registered")}
+    assert first.answer["repaired"] == 8 + len(customers)
     # At once again, whatever is healed by then: it changes nothing.
     again = world.run("--repair", expect=0)
-    assert "Healing is under way" in again or "Nothing to do" in again
+    assert "`orderbus dead list`" in again or "Nothing to do" in again
 
     healed(world)
     assert Counter(document["purch_no_c"] for document in stack.sales_orders()) == {
@@ -134,6 +140,35 @@ def test_what_was_lost_is_found_and_healed_by_the_services_themselves(running: W
     assert metric(stack, "orderbus_reconcile_duration_seconds") > 0
     assert abs(metric(stack, "orderbus_reconcile_last_run_timestamp_seconds") - time.time()) < 60
     stack.processes.pop("reconcile").terminate()
+    healed(world)
+
+
+def test_who_missed_a_registered_customer_learns_of_it(running: World) -> None:
+    """The message reached neither the directory nor the shop: their queues were deleted when it was published."""
+    world, stack = running, running.stack
+    (order_id,) = buy(stack.shop_url, [prospect(0)])
+    start(stack, "services", *OTHERS)
+    wait_until(stack.pending_orders, "the order waits")
+    (row,) = stack.pending_orders()
+    world.register(row["customer_key"])
+    wait_until(lambda: world.order(order_id)["ext_order_id"], "the order's number is written back")
+    customer = world.registration(row["customer_key"])
+    account = row["magento_customer_id"]
+    with contextlib.closing(open_database(_url(stack))) as database:
+        assert [one.sap_customer_number for one in contacts(database)] == [customer["KUNNR"]]
+        database.execute("DELETE FROM contact")
+        world.write_account(account, DEFAULT_CUSTOMER)
+        deadline = time.monotonic() + 60
+        while (told := world.reconcile()).customers() != {customer["KUNNR"]: ["contact-missing", "account-differs"]}:
+            assert time.monotonic() < deadline, told.findings
+        assert {one["account_id"] for one in told.findings} == {account}
+
+        start(stack, "reconcile", "reconcile")
+        name = 'orderbus_reconcile_repairs_total{routing_key="customer.registered"}'
+        wait_until(lambda: metric(stack, name) >= 2, "both findings are healed by one message")
+        wait_until(lambda: world.reconcile().findings == [], "nothing is found any more")
+        (known,) = contacts(database)
+    assert (known.customer_key, known.contact_person) == (row["customer_key"], customer["PARNR"])
     healed(world)
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from adapters.ecc.rfc import AbapApplicationError
 from adapters.ecc.simulator import order_checks, returns
+from adapters.ecc.simulator.customers import registration_of
 from adapters.ecc.simulator.documents import Row, SalesItem, SalesOrder, filled
 from adapters.ecc.simulator.locks import ForeignLockError
 from adapters.ecc.simulator.pricing import Condition, price
@@ -33,14 +34,23 @@ def lock_order(system: System, session: RfcSession, values: Row) -> None:
 
 
 async def open_order(system: System, session: RfcSession, values: Row) -> Row:
-    """Run Z_ORDERBUS_ORDER_OPEN, its lock taken: find the sales order with a key, among those that updates wrote."""
+    """Run Z_ORDERBUS_ORDER_OPEN, its lock taken: find the sales order with a key, among those that updates wrote.
+
+    And whom ECC registered under the customer key.
+    """
     del session
     column = "purch_no_s" if values["IV_FIELD"] == "S" else "purch_no_c"
     found = system.database.execute(
         f"SELECT vbeln, kunnr FROM sales_orders WHERE {column} = ? ORDER BY vbeln LIMIT 1",  # noqa: S608 - one of two names
         (values["IV_ORDER_KEY"],),
     ).fetchone()
-    return {"EV_VBELN": found["vbeln"], "EV_KUNNR": found["kunnr"]} if found else {"EV_VBELN": "", "EV_KUNNR": ""}
+    customer = registration_of(system, values["IV_CUSTOMER_KEY"]) or {}
+    return {
+        "EV_VBELN": found["vbeln"] if found else "",
+        "EV_KUNNR": found["kunnr"] if found else "",
+        "EV_CUST_KUNNR": customer.get("KUNNR", ""),
+        "EV_CUST_PARNR": customer.get("PARNR", ""),
+    }
 
 
 async def create(system: System, session: RfcSession, values: Row) -> Row:
