@@ -35,10 +35,11 @@ broken: $(VENV)/installed-dev ## breaks the code on purpose, one break at a time
 	@scripts/provision tests
 	@$(BIN)/python -m tests.broken $(ARGS)
 
-faults: $(VENV)/installed-dev ## the fault suite; SEED=n repeats a run
+faults: $(VENV)/installed-dev ## the fault suite; SEED=n repeats a run; ARGS="--orders 2000 --faults 100 --markdown FILE"
 	@scripts/provision tests
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(ARGS)
 	@$(BIN)/pytest -m faults tests/faults/test_checker.py
+	@$(BIN)/pytest -m "faults or not faults" tests/faults/test_crash_matrix.py
 
 bench: $(VENV)/installed-bench ## compares with other clients and with C, ten minutes at most; JSON=FILE
 	@scripts/provision bench

@@ -32,7 +32,7 @@ class Proxy:
         self._stalled: set[Direction] = set()
         self._delay = 0.0
         self._counted: dict[Direction, int] = {"to_server": 0, "to_client": 0}
-        self._accepted = 0
+        self._accepted = self._attempted = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
@@ -82,6 +82,11 @@ class Proxy:
         """How many connections there were in all, refused ones not counted."""
         return self._accepted
 
+    @property
+    def attempted(self) -> int:
+        """How many connections were tried in all, whatever became of them."""
+        return self._attempted
+
     def count(self, direction: Direction) -> int:
         """Return how many bytes were passed on."""
         return self._counted[direction]
@@ -129,6 +134,7 @@ class Proxy:
             _reset(link.server)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._attempted += 1
         if self._refusing:
             _reset(writer)
             return

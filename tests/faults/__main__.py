@@ -5,6 +5,7 @@ and ends with one table. The same seed repeats the same plan of faults. Exit sta
 """
 
 import argparse
+import shlex
 import shutil
 import sys
 import tempfile
@@ -14,12 +15,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from tests.faults.bench import Bench
 from tests.faults.report import details, table
 from tests.faults.run import CATALOGUE, Outcome, Run, planned
 from tests.postgres import PostgresCluster
 from tests.rabbitmq import RabbitNode
+
+RATE = 8.0
+"""Orders per second."""
 
 
 @contextmanager
@@ -43,12 +48,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="Repeats a run; several make several runs.")
     parser.add_argument("--orders", type=int, default=400, help="Orders of each run.")
     parser.add_argument("--faults", type=int, default=40, help="Faults of each run.")
-    parser.add_argument("--rate", type=float, default=8.0, help="Orders per second.")
+    parser.add_argument("--rate", type=float, default=RATE, help="Orders per second.")
     parser.add_argument("--kinds", nargs="+", choices=list(CATALOGUE), default=[], help="Only these kinds.")
+    parser.add_argument(
+        "--registration",
+        choices=("automatic", "manual"),
+        help="Who registers customers; by default people do, as manual, where the seed is divisible by three.",
+    )
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="Broker nodes.")
     parser.add_argument("--replicas", action="store_true", help="Run the most endangered services twice.")
     parser.add_argument("--keep", type=Path, help="Directory for every process's output and state.")
     parser.add_argument("--plan", action="store_true", help="Print the plan and do nothing.")
+    parser.add_argument("--markdown", type=Path, help="File to write the tables to.")
+    parser.add_argument("--json", type=Path, help="File to write all that is known of the runs to.")
     chosen = parser.parse_args(arguments)
     if chosen.plan:
         for seed in chosen.seed:
@@ -60,6 +72,11 @@ def main(arguments: Sequence[str]) -> int:
         outcome = _run(seed, chosen)
         click.echo(f"{table([outcome])}\n{details(outcome)}")
         outcomes.append(outcome)
+        # After each, so that what is known outlives a run that fails.
+        if chosen.markdown:
+            chosen.markdown.write_text(f"{table(outcomes)}\n")
+        if chosen.json:
+            chosen.json.write_bytes(msgspec.json.format(msgspec.json.encode(outcomes)))
     if len(outcomes) > 1:
         click.echo(table(outcomes))
     return int(any(outcome.violations for outcome in outcomes))
@@ -75,18 +92,37 @@ def _run(seed: int, chosen: argparse.Namespace) -> Outcome:
         stack.callback(database.close)
         database.start()
         nodes = stack.enter_context(broker_nodes(chosen.nodes))
-        bench = Bench(directory, nodes, database.new_database(), replicas=chosen.replicas)
+        registration = chosen.registration or ("manual" if seed % 3 == 0 else "automatic")
+        bench = Bench(directory, nodes, database.new_database(), registration=registration, replicas=chosen.replicas)
         stack.callback(bench.close)
         bench.start()
-        # Clocks that differ: the shop's is a minute behind, right, or a minute ahead of everybody else's.
-        bench.shop_faults({"clock_offset": (-60.0, 0.0, 60.0)[seed % 3]})
+        # Clocks that differ: the shop's is a minute behind, right, or a minute ahead of everybody else's, in each way
+        # of registration.
+        bench.shop_faults({"clock_offset": (-60.0, 0.0, 60.0)[(seed + seed // 3) % 3]})
         began = time.monotonic()
 
         def report(line: str) -> None:
             click.echo(f"{time.monotonic() - began:7.1f} {line}", err=True)
 
         run = Run(bench, seed, chosen.orders, report, chosen.rate)
+        run.outcome.command = _command(seed, chosen)
         return run.go(planned(seed, chosen.orders, chosen.faults, chosen.kinds, chosen.nodes))
+
+
+def _command(seed: int, chosen: argparse.Namespace) -> str:
+    """Return what repeats one of the runs."""
+    options = ["--orders", chosen.orders, "--faults", chosen.faults]
+    if chosen.rate != RATE:
+        options += ["--rate", chosen.rate]
+    if chosen.kinds:
+        options += ["--kinds", *chosen.kinds]
+    if chosen.registration:
+        options += ["--registration", chosen.registration]
+    if chosen.nodes > 1:
+        options += ["--nodes", chosen.nodes]
+    if chosen.replicas:
+        options.append("--replicas")
+    return f'make faults SEED={seed} ARGS="{shlex.join(map(str, options))}"'
 
 
 if __name__ == "__main__":

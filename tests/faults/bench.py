@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import sys
 import time
 import urllib.request
 from collections import Counter
@@ -17,11 +16,14 @@ from orderbus.services import TABLE
 from state.database import open_database
 from state.lease import free_all
 from state.migrations import migrate
+from tests.faults.crashing import PARTS
 from tests.faults.feeding import Feeder
-from tests.processes import Server, accepts, free_port, wait_until
+from tests.faults.launching import FaultStack
+from tests.faults.recovery import Return, Rush
+from tests.processes import accepts, wait_until
 from tests.proxy import Proxy
 from tests.rabbitmq import RabbitNode
-from tests.stack import ADMIN_TOKEN, SERVICES, Stack, get, post
+from tests.stack import ADMIN_TOKEN, SERVICES, get, post
 
 KILLED = -signal.SIGKILL & 0xFF
 """Exit status of a process that SIGKILL ended, as `tests.processes.Server` tells it."""
@@ -29,57 +31,20 @@ TEMPORARY = 75
 """Exit status of a service that found its broker or database away."""
 RESTART_PAUSE = 0.5
 """Seconds after which the supervisor starts a process that has ended."""
+SESSIONS = 3
+"""RFC sessions of each service that calls ECC."""
+PUBLISHER = "magento-orders"
 RETRY_DELAYS = (1, 2, 5, 10)
 """Seconds; what `tests.stack` configures."""
 TOGETHER = "together"
 """Name of the process of all services that have none of their own."""
 REPLICATED = ("ecc-orders", "magento-orders", "magento-order-numbers", "ecc-registrations")
 """Services that run twice where replicas are wanted: those for which a second one is the most dangerous."""
-RECONCILIATION = """
-[reconcile]
-grace = 0
-"""
-"""Whoever reconciles in a run does so when nothing is on its way."""
 TOTALS = """
 [{{binary_to_list(element(4, amqqueue:get_name(Q))),
 case ra:leader_query(amqqueue:get_pid(Q), fun rabbit_fifo:query_messages_total/1, 5000) of
 {{ok, {{_, N}}, _}} -> N; _ -> unknown end}} || Q <- rabbit_amqqueue:list(<<"{vhost}">>), amqqueue:is_quorum(Q)].
 """
-
-
-class FaultStack(Stack):
-    """The system, of which any tree may be the code and any service may be one that crashes.
-
-    Parameters
-    ----------
-    tree:
-        The code to run; the one that this file belongs to by default.
-    """
-
-    def __init__(self, *arguments: Any, tree: Path | None = None, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.groups: dict[str, tuple[str, ...]] = {}
-        """Services that run in one process, by the name of that process; others run in one of their own."""
-        self.tree = tree or Path(__file__).resolve().parent.parent.parent
-        with self.config.open("a") as config:
-            config.write(RECONCILIATION)
-
-    def _environment(self) -> dict[str, str]:
-        return {**super()._environment(), "PYTHONPATH": str(self.tree)}
-
-    def start(self, service: str) -> None:
-        """Start a service, or a group of them, as a process of its own."""
-        self._launch(service, "-m", "orderbus")
-
-    def start_crashing(self, service: str, point: str, nth: int) -> None:
-        """Start a service that kills itself when it passes a point (see `tests.faults.crashing`) for the nth time."""
-        self._launch(service, "-m", "tests.faults.crashing", "--at", point, "--nth", str(nth))
-
-    def _launch(self, process: str, *launcher: str) -> None:
-        port = self.http_ports.setdefault(process, free_port())
-        names = self.groups.get(process, (process.partition("#")[0],))
-        command = [sys.executable, *launcher, "run", *names, "--config", str(self.config), "--http-port", str(port)]
-        self.processes[process] = Server(command, log=self.directory / f"{process}.log", env=self._environment())
 
 
 class Bench:
@@ -95,6 +60,8 @@ class Bench:
         The bus's own database, empty.
     settings:
         Further lines for the sections of the configuration, see `tests.stack.Stack`.
+    registration:
+        Who registers customers: the bus (``automatic``) or people in ECC (``manual``).
     replicas:
         Run the services of `REPLICATED` twice.
     apart:
@@ -110,6 +77,7 @@ class Bench:
         database_url: str,
         *,
         settings: Mapping[str, str] | None = None,
+        registration: str = "automatic",
         replicas: bool = False,
         apart: Sequence[str] = SERVICES,
         tree: Path | None = None,
@@ -125,7 +93,7 @@ class Bench:
         ]
         sections = {
             "broker": "heartbeat = 5\nconnect_timeout = 3\nreconnect_delay = 2\nconfirm_timeout = 10",
-            "ecc": "sessions = 3",
+            "ecc": f'sessions = {SESSIONS}\nregistration = "{registration}"',
         }
         self.stack = FaultStack(
             directory, ";".join(behind), database_url, settings=sections | dict(settings or {}), tree=tree
@@ -140,6 +108,20 @@ class Bench:
         """Services that ended by themselves, as ``name: status``."""
         self.crashes = 0
         """Services that died at a crash point."""
+        self.armed = 0
+        """Services that were to die at one."""
+        self.starts = 0
+        """Services that the supervisor has started again."""
+        self.publisher_started = False
+        """Whether the order publisher has been started again since this was last looked at."""
+        self.placed_before: int | None = None
+        """Orders that buyers had been told of when the order publisher died; ``None`` once it has published again."""
+        self.returns: list[Return] = []
+        """How long each recovery took."""
+        self.rushes: list[Rush] = []
+        """How much came at once upon what had just returned."""
+        self.registration = registration
+        self.sessions = SESSIONS
         self.expected_letters: dict[str, tuple[str, str]] = {}
         """Message ids that must end as dead letters: of which service, and for what reason."""
         self.unfit: set[int] = set()
@@ -157,9 +139,9 @@ class Bench:
     def start(self) -> None:
         """Start everything, and return when every service is ready."""
         self.stack.start_systems()
-        engine = open_database(self.database_url)
-        migrate(engine)
-        engine.dispose()
+        database = open_database(self.database_url)
+        migrate(database)
+        database.close()
         apply(BrokerConfig(url=self.url(), retry_delays=RETRY_DELAYS), TABLE)
         self.stack.start_services(self.services)
 
@@ -176,15 +158,19 @@ class Bench:
         self._frozen.discard(service)
         if service in self.stack.processes:
             self.stack.kill(service)
+        self._ended(service)
         self._starts[service] = time.monotonic() + down
 
-    def crash(self, service: str, point: str, nth: int) -> None:
+    def crash(self, service: str, point: str, nth: int, parts: Sequence[str] = PARTS) -> None:
         """Replace a service by one that dies at a point of its work; the supervisor then starts a whole one."""
         self._frozen.discard(service)
         self._starts.pop(service, None)
         if service in self.stack.processes:
             self.stack.kill(service)
-        self.stack.start_crashing(service, point, nth)
+        self._ended(service)
+        self.armed += 1
+        self._started(service)
+        self.stack.start_crashing(service, point, nth, parts)
 
     def freeze(self, service: str) -> None:
         """Stop a service with SIGSTOP: it is there, and does nothing."""
@@ -205,15 +191,27 @@ class Bench:
             server = self.stack.processes.get(service)
             if server is not None and not server.running:
                 status = server.wait(1)
-                if status == KILLED:
+                mark = self.stack.mark(service)
+                if status == KILLED and mark.exists():
+                    mark.unlink()
                     self.crashes += 1
                 else:
                     self.exits[f"{service}: {status}"] += 1
                 del self.stack.processes[service]
+                self._ended(service)
                 self._starts[service] = now + RESTART_PAUSE
             if service not in self.stack.processes and now >= self._starts.get(service, 0.0):
                 self._starts.pop(service, None)
                 self.stack.start(service)
+                self._started(service)
+
+    def _ended(self, service: str) -> None:
+        if service == PUBLISHER and self.placed_before is None:
+            self.placed_before = len(self.placed())
+
+    def _started(self, service: str) -> None:
+        self.starts += 1
+        self.publisher_started |= service == PUBLISHER
 
     def heal(self) -> None:
         """End every fault that may still be there."""
@@ -226,10 +224,8 @@ class Bench:
                 node.start()
             node.clear_memory_alarm()
         wait_until(self._healed_systems, "the simulators take the end of their faults")
-        for service in self.services:
-            # One that was to crash and did not come to it would die in the middle of the checks.
-            self._starts.pop(service, None)
-            self.supervise()
+        self._starts.clear()
+        self.supervise()
 
     def _healed_systems(self) -> bool:
         try:
@@ -243,18 +239,30 @@ class Bench:
         """Return the services that do not say that they are ready."""
         return [service for service in self.services if not self._ready(service)]
 
+    def ready(self) -> bool:
+        """Whether every service says that it is ready; none that is down or frozen is asked, which would take long."""
+        return not self.down() and all(map(self._ready, self.services))
+
     def _ready(self, service: str) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.stack.http_ports[service]}/readyz", timeout=3):
+            with urllib.request.urlopen(self.http_url(service, "readyz"), timeout=3):
                 return True
         except OSError:
             return False
 
+    def http_url(self, service: str, path: str) -> str:
+        """Return where a service tells of itself."""
+        return f"http://127.0.0.1:{self.stack.http_ports[service]}/{path}"
+
+    def down(self) -> list[str]:
+        """Return the services that have no process, or a frozen one."""
+        return [service for service in self.services if service not in self.stack.processes or service in self._frozen]
+
     def free_leases(self) -> None:
         """Free the leases of processes that were killed, as time would."""
-        engine = open_database(self.database_url)
-        free_all(engine)
-        engine.dispose()
+        database = open_database(self.database_url)
+        free_all(database)
+        database.close()
 
     # The broker
 
@@ -262,6 +270,10 @@ class Bench:
     def node(self) -> RabbitNode:
         """A node that runs."""
         return next(node for node in self.nodes if node.running and accepts(node.port))
+
+    def attempted(self) -> int:
+        """Return how many connections to the broker the services have tried."""
+        return sum(proxy.attempted for proxy in self.proxies)
 
     def url(self) -> str:
         """Return the broker's URL for the tests' own use, past the proxies."""
@@ -311,6 +323,12 @@ class Bench:
         except (OSError, ValueError):
             return None
 
+    @property
+    def ecc_sessions(self) -> int:
+        """The most RFC sessions that the configuration lets the services have together."""
+        names = [name for process in self.services for name in self.stack.names(process)]
+        return SESSIONS * sum(name.startswith("ecc-") or name == "reconcile" for name in names)
+
     def ecc_counts(self) -> dict[str, Any]:
         """Return ECC's counts."""
         counts: dict[str, Any] = get(f"{self.stack.ecc_url}/_simulator/counts")
@@ -330,6 +348,7 @@ NO_SHOP_FAULTS: Mapping[str, Any] = {
     "db_down": False,
     "cut_after_write_rate": 0.0,
     "slow_page_rate": 0.0,
+    "slow_page_seconds": 5.0,
     "planned": [],
 }
 """What ends the shop's faults; its clock stays as it is."""

@@ -18,7 +18,7 @@ ALONE = "broker"
 TAKERS = Counter(body for row in TABLE for body in row.consumes)
 ALONE_TAKING = tuple(row.name for row in TABLE if row.consumes and all(TAKERS[body] == 1 for body in row.consumes))
 """Services that alone take each of their messages: whoever publishes one is told when their queue is missing."""
-SHARING = ("magento-customers", "magento-order-numbers", "ecc-clear-flags")
+SHARING = ("magento-customers", "magento-order-numbers", "ecc-clear-flags", "contacts")
 """Services that share an event with others. The broker counts it as delivered when any one queue takes it, so what is
 published between the deletion of theirs and the next look for it has to be found by `orderbus reconcile`."""
 

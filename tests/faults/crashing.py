@@ -1,8 +1,8 @@
 """Starts a service that kills itself at a chosen instant of its work.
 
-``python -m tests.faults.crashing --at publish-confirm --nth 3 run ecc-orders --config ...`` runs the service as
-`orderbus` does, and ends it by SIGKILL the third time it comes between publishing and the broker's confirms. The bus is
-patched in that process alone; nothing of this is in the code that users run.
+``python -m tests.faults.crashing --at publish-confirm --nth 3 --mark FILE run ecc-orders --config ...`` runs the
+service as `orderbus` does, and ends it by SIGKILL the third time it comes between publishing and the broker's confirms.
+The bus is patched in that process alone; nothing of this is in the code that users run.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bus.frames import Outgoing
@@ -27,15 +28,21 @@ comes last: there the first instant is before it publishes, the last between the
 ``effect-publish`` between that memory and the next look."""
 
 
-class _Fuse:
-    """Burns down a step each time its point is passed, and kills the process at the last."""
+PARTS = ("handlers", "polls")
+"""The two parts of a service that pass these points."""
 
-    def __init__(self, steps: int) -> None:
+
+class _Fuse:
+    """Burns down a step each time its point is passed, and kills the process at the last, which leaves its mark."""
+
+    def __init__(self, steps: int, mark: Path) -> None:
         self._left = steps
+        self._mark = mark
 
     def burn(self) -> None:
         self._left -= 1
         if not self._left:
+            self._mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -100,23 +107,28 @@ def _nothing() -> None:
     pass
 
 
-def _before_effect(fuse: _Fuse) -> None:
-    _around_handlers(before=fuse.burn, after=_nothing)
-    _around_polls(before=fuse.burn, confirmed=_nothing, after=_nothing)
+def _before_effect(fuse: _Fuse, parts: Sequence[str]) -> None:
+    if "handlers" in parts:
+        _around_handlers(before=fuse.burn, after=_nothing)
+    if "polls" in parts:
+        _around_polls(before=fuse.burn, confirmed=_nothing, after=_nothing)
 
 
-def _effect_publish(fuse: _Fuse) -> None:
-    _around_handlers(before=_nothing, after=fuse.burn)
-    _around_polls(before=_nothing, confirmed=_nothing, after=fuse.burn)
+def _effect_publish(fuse: _Fuse, parts: Sequence[str]) -> None:
+    if "handlers" in parts:
+        _around_handlers(before=_nothing, after=fuse.burn)
+    if "polls" in parts:
+        _around_polls(before=_nothing, confirmed=_nothing, after=fuse.burn)
 
 
-def _publish_confirm(fuse: _Fuse) -> None:
+def _publish_confirm(fuse: _Fuse, parts: Sequence[str]) -> None:
     whole = AmqpLane.publish
 
     def publish(self: AmqpLane, batch: Sequence[Outgoing], done: Done) -> None:
         whole(self, batch, done)
         outputs = batch and batch[0].exchange in (EVENTS, COMMANDS)
-        if not outputs or self._channel is None or not self._open_gate:
+        part = "polls" if done.__qualname__.startswith(Poller.__name__) else "handlers"
+        if not outputs or part not in parts or self._channel is None or not self._open_gate:
             return
         transport = self._connection.transport
         transport.flush()
@@ -128,15 +140,17 @@ def _publish_confirm(fuse: _Fuse) -> None:
     AmqpLane.publish = publish  # type: ignore[method-assign]
 
 
-def _confirm_ack(fuse: _Fuse) -> None:
+def _confirm_ack(fuse: _Fuse, parts: Sequence[str]) -> None:
     whole = Runner._done
 
     def done(self: Runner, *arguments: Any) -> None:
         fuse.burn()
         whole(self, *arguments)
 
-    Runner._done = done  # type: ignore[method-assign, assignment]
-    _around_polls(before=_nothing, confirmed=fuse.burn, after=_nothing)
+    if "handlers" in parts:
+        Runner._done = done  # type: ignore[method-assign, assignment]
+    if "polls" in parts:
+        _around_polls(before=_nothing, confirmed=fuse.burn, after=_nothing)
 
 
 _PATCHES = {
@@ -152,9 +166,11 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.crashing", description=__doc__)
     parser.add_argument("--at", choices=POINTS, required=True, help="Where it dies.")
     parser.add_argument("--nth", type=int, default=1, help="At which passing of that point.")
+    parser.add_argument("--of", choices=PARTS, nargs="+", default=PARTS, help="In which part of it.")
+    parser.add_argument("--mark", type=Path, required=True, help="File that it leaves when it dies there.")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="What `orderbus` is to run.")
     chosen = parser.parse_args(arguments)
-    _PATCHES[chosen.at](_Fuse(chosen.nth))
+    _PATCHES[chosen.at](_Fuse(chosen.nth, chosen.mark), chosen.of)
     orderbus(chosen.command)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 
 from schemas.topics import EVENTS
 from tests.faults import state
@@ -12,9 +13,10 @@ from tests.faults.wire import channel
 AUDIT = "faults.audit"
 """Queue of the tests' own that takes what the bus tells of write-backs."""
 QUIET = 3.0
-"""Seconds without a change after which a system that has nothing on its way counts as quiet."""
-STILL = 25.0
-"""Seconds after which orders that do not move, with nothing on its way, count as stuck."""
+"""Seconds for `settle`: what is between two queues shows in none."""
+STILL = 60.0
+"""Seconds after which orders that do not move, with nothing on its way, count as stuck: longer than any lease of a dead
+process."""
 
 
 def listen(bench: Bench) -> None:
@@ -34,7 +36,9 @@ def reported(bench: Bench) -> frozenset[int]:
     return frozenset(bench.reported)
 
 
-def settle(bench: Bench, *, seconds: float, still: float = STILL) -> object:
+def settle(
+    bench: Bench, *, seconds: float, still: float = STILL, quiet: float = QUIET, look: Callable[[], None] | None = None
+) -> object:
     """Return once nothing is on its way and nothing moves; whatever does not get there is for the invariants.
 
     Parameters
@@ -43,6 +47,10 @@ def settle(bench: Bench, *, seconds: float, still: float = STILL) -> object:
         How long to wait at most.
     still:
         Seconds without a change after which unfinished orders with empty queues are given up.
+    quiet:
+        Seconds without a change after which a system that has nothing on its way counts as quiet.
+    look:
+        Called again and again meanwhile.
 
     Returns
     -------
@@ -54,11 +62,13 @@ def settle(bench: Bench, *, seconds: float, still: float = STILL) -> object:
     before: object = None
     while time.monotonic() < limit:
         bench.supervise()
+        if look is not None:
+            look()
         busy = {name: total for name, total in bench.queue_totals().items() if total and _passes(name)}
         now: object = busy or _unfinished(bench)
         if now != before:
             before, changed_at = now, time.monotonic()
-        if not busy and time.monotonic() - changed_at > (still if now else QUIET):
+        if not busy and time.monotonic() - changed_at > (still if now else quiet):
             break
         time.sleep(0.5)
     return before
@@ -72,12 +82,12 @@ def check(bench: Bench) -> tuple[int, list[Violation]]:
 
 
 def _unfinished(bench: Bench) -> list[str]:
-    """Return what is still to be done, a line for each order that ECC can take."""
+    """Return what is still to be done by itself, a line for each order of which there is no dead letter."""
     lines = bench.stack.unfinished()
-    if not lines or not bench.unfit:
+    if not lines:
         return lines
-    unfit = {order["increment_id"] for order in bench.stack.orders() if order["entity_id"] in bench.unfit}
-    return [line for line in lines if line.partition(":")[0] not in unfit]
+    dead = {letter.order.rpartition("-")[2] for letter in state.letters(bench)}
+    return [line for line in lines if line.partition(":")[0] not in dead]
 
 
 def _passes(queue: str) -> bool:

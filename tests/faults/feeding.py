@@ -21,7 +21,8 @@ T = TypeVar("T")
 AT_ONCE = 4
 PAUSE = 0.2
 """Seconds after a purchase that failed."""
-TRIES = 50
+TRIES = 600
+"""A fault of the shop lasts longer where its end has to wait for a node of the broker to start."""
 UNFIT = "Stadt" * 12
 """A city that no field of ECC holds."""
 

@@ -1,34 +1,33 @@
-"""The table of one or several runs."""
+"""The tables of one or several runs, in Markdown."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from tests.faults.invariants import MISSING_CONTACT
+from tests.faults.recovery import Awaited, Rush
 from tests.faults.run import Outcome
 
 KINDS = ("processes", "broker", "sap", "magento", "messages")
-LOST = ("lost",)
-DUPLICATED = ("duplicated", "customers")
-UNACKNOWLEDGED = ("unacknowledged", "flag", "contacts", "accounts")
-STUCK = ("stuck",)
+FOUND: Mapping[str, Sequence[str]] = {
+    "lost": ("lost",),
+    "duplicated": ("duplicated", "customers"),
+    "unacknowledged": ("unacknowledged", "flag", "contacts", MISSING_CONTACT, "accounts"),
+    "stuck": ("stuck",),
+}
+"""Kinds of violations by column; the others are counted together."""
+BACK: Mapping[str, Awaited] = {"broker back": "broker", "ECC back": "ECC", "publisher back": "publisher"}
+"""What was waited for, by column: median and longest, in seconds from a fault's end, other faults or not."""
 COLUMNS = (
-    "seed",
-    "orders",
-    *KINDS,
-    "lost",
-    "duplicated",
-    "unacknowledged",
-    "stuck",
-    "other",
-    "dead-lettered",
-    "broker back",
-    "ECC back",
-    "quiet after",
+    *("seed", "registration", "orders", *KINDS, *FOUND, "other", "dead-lettered", "crash points fired"),
+    *(*BACK, "quiet after", "repeat with"),
 )
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return a table in Markdown, a line for each run; times in seconds."""
-    rows = [list(COLUMNS), *(_row(outcome) for outcome in outcomes)]
+    """Return a table: a line for each run and, where there are several, one of all together; times in seconds."""
+    rows = [list(COLUMNS), *(_row([outcome], str(outcome.seed)) for outcome in outcomes)]
+    if len(outcomes) > 1:
+        rows.append(_row(outcomes, "all"))
     widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
     lines = [
         "| " + " | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -37,33 +36,31 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _row(outcome: Outcome) -> list[str]:
-    found = Counter(violation.kind for violation in outcome.violations)
+def _row(outcomes: Sequence[Outcome], name: str) -> list[str]:
+    found = Counter(violation.kind for outcome in outcomes for violation in outcome.violations)
+    alone = outcomes[0] if len(outcomes) == 1 else None
 
-    def count(kinds: Sequence[str]) -> str:
-        return str(sum(found.pop(kind, 0) for kind in kinds))
+    def total(of: Callable[[Outcome], int]) -> int:
+        return sum(map(of, outcomes))
 
     return [
-        str(outcome.seed),
-        str(outcome.orders),
-        *(str(outcome.faults.get(kind, Counter()).total()) for kind in KINDS),
-        count(LOST),
-        count(DUPLICATED),
-        count(UNACKNOWLEDGED),
-        count(STUCK),
+        name,
+        alone.registration if alone else "",
+        str(total(lambda outcome: outcome.orders)),
+        *(str(total(lambda outcome, kind=kind: outcome.faults.get(kind, Counter()).total())) for kind in KINDS),  # type: ignore[misc]
+        *(str(sum(found.pop(kind, 0) for kind in kinds)) for kinds in FOUND.values()),
         str(found.total()),
-        f"{outcome.dead_lettered} ({outcome.sent_again} sent again)",
-        _span(outcome.broker_back),
-        _span(outcome.ecc_back),
-        f"{outcome.quiet_after:.0f}",
+        f"{total(lambda outcome: outcome.dead_lettered)} ({total(lambda outcome: outcome.sent_again)} sent again)",
+        f"{total(lambda outcome: outcome.crashes)} of {total(lambda outcome: outcome.armed)}",
+        *(_span(outcomes, of) for of in BACK.values()),
+        f"{max(outcome.quiet_after for outcome in outcomes):.0f}",
+        f"`{alone.command}`" if alone and alone.command else "",
     ]
 
 
-def _span(seconds: Sequence[float]) -> str:
-    if not seconds:
-        return "-"
-    middle = sorted(seconds)[len(seconds) // 2]
-    return f"{middle:.1f} (most {max(seconds):.1f})"
+def _span(outcomes: Sequence[Outcome], of: Awaited) -> str:
+    seconds = sorted(one.seconds for outcome in outcomes for one in outcome.returns if one.of == of and one.over)
+    return f"{seconds[len(seconds) // 2]:.1f} / {seconds[-1]:.1f}" if seconds else "-"
 
 
 def details(outcome: Outcome) -> str:
@@ -75,7 +72,7 @@ def details(outcome: Outcome) -> str:
             lines.append(f"{kind}: {names}")
     if outcome.skipped:
         lines.append("not brought about: " + ", ".join(f"{name} ({count})" for name, count in outcome.skipped.items()))
-    lines.append(f"died at crash points: {outcome.crashes}")
+    lines += _rushes(outcome)
     if outcome.exits:
         lines.append("ended by themselves: " + ", ".join(f"{name} ({n})" for name, n in sorted(outcome.exits.items())))
     if outcome.to_repair:
@@ -84,3 +81,10 @@ def details(outcome: Outcome) -> str:
     lines.append(f"took {outcome.took:.0f} s")
     lines += [f"VIOLATION {violation.kind}: {violation.what}" for violation in outcome.violations]
     return "\n".join(lines)
+
+
+def _rushes(outcome: Outcome) -> list[str]:
+    most: dict[str, Rush] = {}
+    for rush in outcome.rushes:
+        most[rush.of] = max(most.get(rush.of, rush), rush, key=lambda one: one.seen - one.may)
+    return [f"most {of} after a return: {rush.seen} (at most {rush.may})" for of, rush in most.items()]

@@ -6,7 +6,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.error import URLError
 
@@ -15,8 +14,10 @@ from msgspec import Struct, field
 from tests.faults import broker, ending, messages, processes, sap, shop, state
 from tests.faults.bench import Bench
 from tests.faults.feeding import AT_ONCE, Feeder
-from tests.faults.invariants import Violation
+from tests.faults.invariants import MISSING_CONTACT, Violation
+from tests.faults.people import People
 from tests.faults.plan import Entry, Fault, plan
+from tests.faults.recovery import Awaited, Return, Rush, Watch
 from tests.processes import wait_until
 
 CATALOGUE: Mapping[str, Sequence[Entry]] = {
@@ -27,6 +28,13 @@ CATALOGUE: Mapping[str, Sequence[Entry]] = {
     "messages": messages.CATALOGUE,
 }
 """Every fault by its kind."""
+CONTACTS_DELETED = "queue of contacts deleted"
+HINDERS: Mapping[Awaited, frozenset[str]] = {
+    "broker": frozenset({"processes", "broker"}),
+    "ECC": frozenset(CATALOGUE),
+    "publisher": frozenset(CATALOGUE),
+}
+"""Kinds of faults that, while they last, stand in the way of a recovery."""
 AHEAD = 3
 """How many faults' worth of orders may be placed before a fault that is due has come about."""
 
@@ -35,6 +43,9 @@ class Outcome(Struct, kw_only=True):
     """What came of a run."""
 
     seed: int
+    registration: str = "automatic"
+    command: str = ""
+    """What repeats the run."""
     orders: int = 0
     faults: dict[str, Counter[str]] = field(default_factory=dict)
     """Injected ones by kind and name."""
@@ -48,12 +59,13 @@ class Outcome(Struct, kw_only=True):
     """Why `orderbus reconcile --repair` was run."""
     healed: Counter[str] = field(default_factory=Counter)
     """What that found: steps of orders whose event had missed the deleted queue."""
+    armed: int = 0
+    """Crash points armed."""
     crashes: int = 0
+    """Of these, those that fired."""
     exits: Counter[str] = field(default_factory=Counter)
-    broker_back: list[float] = field(default_factory=list)
-    """Seconds from the end of each fault of the broker until every service was ready."""
-    ecc_back: list[float] = field(default_factory=list)
-    """Seconds from the end of each shutdown of ECC until the next sales order."""
+    returns: list[Return] = field(default_factory=list)
+    rushes: list[Rush] = field(default_factory=list)
     quiet_after: float = 0.0
     """Seconds from the last fault's end, and the last order, until nothing was on its way."""
     took: float = 0.0
@@ -86,18 +98,17 @@ class Run:
         self._orders = orders
         self._rate = rate
         self._report = report
-        self.outcome = Outcome(seed=seed)
+        self.outcome = Outcome(seed=seed, registration=bench.registration)
         self._running: list[tuple[float, int, Running]] = []
         self._numbers = itertools.count()
-        self._waiting: dict[str, float] = {}
-        """What is to recover, and since when."""
-        self._documents = 0
+        self._watch = Watch(bench)
 
     def go(self, faults: Sequence[Fault]) -> Outcome:
         """Feed, inject, heal, wait and check."""
         bench, outcome = self._bench, self.outcome
         began = time.monotonic()
         feeder = bench.feeder = Feeder(bench.stack.shop_url, self._orders, outcome.seed, self._rate)
+        people = People(bench.stack) if bench.registration == "manual" else None
         try:
             ending.listen(bench)
             feeder.open_accounts()
@@ -115,10 +126,14 @@ class Run:
                 wait_until(lambda service=service: self._up(service), f"{service} is ready", seconds=120)  # type: ignore[misc]
             self._settled()
             outcome.quiet_after = time.monotonic() - healed
+            self._watch.close()
             self._operate()
             self._check()
         finally:
+            self._watch.close()
             feeder.close()
+            if people is not None:
+                people.close()
         outcome.took = time.monotonic() - began
         return outcome
 
@@ -144,11 +159,15 @@ class Run:
             self.outcome.skipped[f"{fault.name}: {type(problem).__name__}"] += 1
             self._report(f"{fault.number:4} {fault.kind}: {fault.name} could not be brought about: {problem!r:.200}")
             return
+        if fault.kind == "broker":
+            self._watch.broker_left()
         self.outcome.faults.setdefault(fault.kind, Counter())[fault.name] += 1
         self._report(f"{fault.number:4} {fault.kind}: {fault.name}")
         if healing is not None:
             running = Running(fault, entry, healing.heal)
             heapq.heappush(self._running, (time.monotonic() + healing.seconds, next(self._numbers), running))
+        elif fault.kind == "broker":
+            self._watch.broker_returned()
 
     def _turn(self) -> None:
         """End the faults that are over, start what has died, and look for what has recovered."""
@@ -156,12 +175,11 @@ class Run:
             over = heapq.heappop(self._running)[2]
             wait_until(lambda: self._healed(over), f"{over.fault.name} ends", seconds=120, every=0.5)  # noqa: B023
             if over.fault.kind == "broker":
-                self._waiting["broker"] = time.monotonic()
+                self._watch.broker_returned()
             elif over.fault.name == "shutdown":
-                self._documents = self._documents_now()
-                self._waiting["ecc"] = time.monotonic()
+                self._watch.ecc_returned()
         self._bench.supervise()
-        self._look_for_recovery()
+        self._watch.look(self._hindered)
         time.sleep(0.05)
 
     def _healed(self, over: Running) -> bool:
@@ -172,29 +190,19 @@ class Run:
             return False
         return True
 
-    def _look_for_recovery(self) -> None:
-        now = time.monotonic()
-        if "broker" in self._waiting and not any(one.fault.kind == "broker" for _, _, one in self._running):
-            if not self._bench.not_ready():
-                self.outcome.broker_back.append(now - self._waiting.pop("broker"))
-            elif now - self._waiting["broker"] > 60:
-                del self._waiting["broker"]  # other faults keep services from being ready
-        if "ecc" in self._waiting and self._documents_now() > self._documents:
-            self.outcome.ecc_back.append(now - self._waiting.pop("ecc"))
-
-    def _documents_now(self) -> int:
-        with suppress(OSError):
-            return int(self._bench.ecc_counts()["sales_orders"])
-        return 0
+    def _hindered(self, recovery: Awaited) -> bool:
+        lasting = any(one.fault.kind in HINDERS[recovery] for _, _, one in self._running)
+        return lasting or bool(self._bench.down())
 
     # The end
 
     def _up(self, service: str) -> bool:
         self._bench.supervise()
+        self._watch.look(self._hindered)
         return service not in self._bench.not_ready()
 
     def _settled(self) -> None:
-        left = ending.settle(self._bench, seconds=300 + self._orders / 5)
+        left = ending.settle(self._bench, seconds=300 + self._orders / 5, look=lambda: self._watch.look(self._hindered))
         if left:
             self._report(f"not quiet: {left!r:.500}")
 
@@ -215,7 +223,7 @@ class Run:
             _, before = ending.check(bench)
             self._reconcile()
             self._settled()
-            healed = missed(before)
+            healed = missed(before, contacts=CONTACTS_DELETED in bench.to_repair)
             outcome.healed = Counter(violation.kind for violation in healed)
             # Whatever else was wrong must not be hidden by the repair.
             outcome.violations = [violation for violation in before if violation not in healed]
@@ -234,17 +242,25 @@ class Run:
         bench, outcome = self._bench, self.outcome
         outcome.orders, found = ending.check(bench)
         outcome.violations += [violation for violation in found if violation not in outcome.violations]
-        outcome.crashes = bench.crashes
+        outcome.armed, outcome.crashes = bench.armed, bench.crashes
+        outcome.returns, outcome.rushes = bench.returns, bench.rushes
         outcome.exits = bench.exits
 
 
-def missed(found: Sequence[Violation]) -> list[Violation]:
-    """Return those violations that a missed event may explain: a step that waits, never an order without a trace."""
+def missed(found: Sequence[Violation], *, contacts: bool) -> list[Violation]:
+    """Return those violations that a missed event may explain: a step that waits, never an order without a trace.
+
+    Parameters
+    ----------
+    contacts:
+        Whether an event may have missed the queue of contacts.
+    """
     waiting = {violation.what.split()[1] for violation in found if violation.kind == "flag"}
     return [
         violation
         for violation in found
         if violation.kind in {"unacknowledged", "flag", "accounts"}
+        or (contacts and violation.kind == MISSING_CONTACT)
         or (violation.kind == "lost" and violation.what.split()[1] in waiting)
     ]
 

@@ -12,6 +12,7 @@ from bus.dead import list_dead
 from orderbus.services import TABLE
 from state.database import open_database
 from tests.faults.bench import Bench
+from tests.faults.recovery import Return, Rush
 from tests.stack import net_of
 
 
@@ -90,8 +91,8 @@ class Final(Struct, frozen=True, kw_only=True):
     rows: Sequence[Row]
     customers: Sequence[Registered]
     """Those that were registered during the run."""
-    contacts: Mapping[str, str]
-    """The bus's own directory: contact person by customer key."""
+    contacts: Mapping[str, Sequence[str]]
+    """The bus's own directory: contact persons by customer key."""
     letters: Sequence[Letter]
     queues: Mapping[str, int]
     lost_updates: Sequence[LostUpdate]
@@ -99,6 +100,8 @@ class Final(Struct, frozen=True, kw_only=True):
     """Orders whose acknowledgement reports a lost update."""
     exits: Mapping[str, int] = {}
     """Services that ended by themselves with a status other than a supervisor's business."""
+    returns: Sequence[Return] = ()
+    rushes: Sequence[Rush] = ()
 
 
 def customer_key(customer_id: int | None, email: str) -> str:
@@ -135,6 +138,8 @@ def read(bench: Bench, reported: frozenset[int]) -> Final:
         lost_updates=[found for order in sorted(bench.invoiced) if (found := _lost_update(bench, order))],
         reported=reported,
         exits=dict(bench.exits),
+        returns=tuple(bench.returns),
+        rushes=tuple(bench.rushes),
     )
 
 
@@ -146,12 +151,15 @@ def letters(bench: Bench) -> list[Letter]:
     ]
 
 
-def _contacts(bench: Bench) -> dict[str, str]:
-    engine = open_database(bench.database_url)
+def _contacts(bench: Bench) -> dict[str, list[str]]:
+    database = open_database(bench.database_url)
+    found: dict[str, list[str]] = {}
     try:
-        return {one.customer_key: one.contact_person for one in contacts(engine)}
+        for one in contacts(database):
+            found.setdefault(one.customer_key, []).append(one.contact_person)
     finally:
-        engine.dispose()
+        database.close()
+    return found
 
 
 def _order(one: Mapping[str, Any]) -> ShopOrder:

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from orderbus.services import TABLE
 from tests.faults.invariants import INVARIANTS, Expected, violations
+from tests.faults.recovery import Return, Rush
+from tests.faults.run import missed
 from tests.faults.state import Final, Letter, LostUpdate, Registered, Row, SalesOrder, ShopOrder
 
 ACCOUNT, GUEST = "1:7", "1:guest:bo@mail.example"
@@ -26,18 +28,22 @@ LETTERS = (
     Letter("a", "ecc-orders", "permanent", "It does not fit.", "Shorten it.", UNFIT.key),
     Letter("b", "router", "undecodable", "It is no JSON.", "Correct the publisher.", ""),
 )
+RETURNS = (Return("broker", 40.0, 2.0), Return("ECC", 3.0, 3.0), Return("publisher", 9.0, 9.0))
+RUSHES = (Rush("logons at ECC", 21, 21), Rush("calls that ECC turned away", 0, 0))
 WELL = Final(
     orders=(KNOWN, HELD, CANCELLED, UNFIT),
     account_numbers={ACCOUNT: "0000010001"},
     sales_orders=SALES_ORDERS,
     rows=ROWS,
     customers=(CUSTOMER,),
-    contacts={GUEST: "0000000009"},
+    contacts={GUEST: ("0000000009",)},
     letters=LETTERS,
     queues={row.queue: 0 for row in TABLE} | {"orderbus.router.dead": 1},
     lost_updates=(LostUpdate(1, Decimal(2), Decimal(1)),),
     reported=frozenset({1}),
     exits={"router: 75": 1},
+    returns=RETURNS,
+    rushes=RUSHES,
 )
 EXPECTED = Expected(unfit=frozenset({4}), letters={"b": ("router", "undecodable")})
 ANOTHER = Registered("0000100001", (GUEST,), ("0000000010",))
@@ -73,20 +79,22 @@ CHANGES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "a customer twice": ("customers", {"customers": (CUSTOMER, ANOTHER)}),
     "a customer that nobody is": (
         "customers",
-        {"customers": (CUSTOMER, replace(ANOTHER, keys=())), "contacts": {GUEST: "0000000009"}},
+        {"customers": (CUSTOMER, replace(ANOTHER, keys=()))},
     ),
     "two contact persons": (
         "customers",
         {"customers": (replace(CUSTOMER, contacts=("0000000009", "0000000010")),)},
     ),
-    "a contact that is not stored": ("contacts", {"contacts": {}}),
-    "a contact of nobody": ("contacts", {"contacts": {GUEST: "0000000009", "1:9": "0000000001"}}),
+    "a contact that is not stored": ("contact missing", {"contacts": {}}),
+    "a contact that is stored twice": ("contacts", {"contacts": {GUEST: ("0000000009", "0000000009")}}),
+    "another contact than ECC's": ("contacts", {"contacts": {GUEST: ("0000000008",)}}),
+    "a contact of nobody": ("contacts", {"contacts": {GUEST: ("0000000009",), "1:9": ("0000000001",)}}),
     "an account without its number": (
         "accounts",
         {
             "orders": (KNOWN, replace(HELD, customer_key="1:8"), replace(CANCELLED, customer_key="1:8"), UNFIT),
             "customers": (replace(CUSTOMER, keys=("1:8",)),),
-            "contacts": {"1:8": "0000000009"},
+            "contacts": {"1:8": ("0000000009",)},
             "account_numbers": {ACCOUNT: "0000010001", "1:8": "0000099999"},
         },
     ),
@@ -106,6 +114,12 @@ CHANGES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "a queue that is gone": ("stuck", {"queues": {"orderbus.router.dead": 1}}),
     "a lost update that nobody is told of": ("lost update", {"reported": frozenset()}),
     "a service that ended": ("exits", {"exits": {"router: 1": 1}}),
+    "services that are not ready long after the broker": ("recovery", {"returns": (Return("broker", 31.0, 31.0),)}),
+    "no sales order long after ECC's return": ("recovery", {"returns": (*RETURNS, Return("ECC", 31.0, 31.0))}),
+    "a publisher that never came back": ("recovery", {"returns": (Return("publisher", 99.0, 21.0, over=False),)}),
+    "more sessions at ECC than there may be": ("rush", {"rushes": (Rush("logons at ECC", 22, 21),)}),
+    "calls that found no dialog process": ("rush", {"rushes": (Rush("calls that ECC turned away", 1, 0),)}),
+    "a crowd at the broker": ("rush", {"rushes": (*RUSHES, Rush("connections to the broker", 25, 24))}),
 }
 
 
@@ -117,6 +131,12 @@ def test_nothing_is_wrong_where_all_is_well() -> None:
 def test_each_change_is_noticed(change: str) -> None:
     kind, fields = CHANGES[change]
     assert kind in {violation.kind for violation in violations(replace(WELL, **fields), EXPECTED)}
+
+
+def test_a_contact_may_be_missing_only_where_its_queue_was_deleted() -> None:
+    found = violations(replace(WELL, contacts={}), EXPECTED)
+    assert missed(found, contacts=True) == found != []
+    assert missed(found, contacts=False) == []
 
 
 def test_every_invariant_is_shown_to_fail() -> None:

@@ -122,6 +122,8 @@ async def _counts(system: System, request: web.BaseRequest) -> Any:
         "locks": len(system.locks),
         "logons": system.logons,
         "calls": system.calls,
+        "most_at_once": system.most_at_once,
+        "turned_away": system.turned_away,
         "faults": system.faults.hits,
     }
 
@@ -157,6 +159,7 @@ def arm(system: System, fault: Fault) -> None:
     loop = asyncio.get_running_loop()
     if isinstance(fault, Shutdown):
         system.up.clear()
+        system.most_at_once = 0
         loop.call_later(fault.for_seconds, system.up.set)
         for session in list(system.sessions.values()):
             session.hang_up()

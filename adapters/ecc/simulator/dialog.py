@@ -109,6 +109,8 @@ async def call(system: System, session: RfcSession, name: str, given: Mapping[st
     session.keys |= own_keys
     keys = own_keys or frozenset(session.keys)
     session.busy = True
+    at_once = sum(other.busy and not other.died.done() for other in system.sessions.values())
+    system.most_at_once = max(system.most_at_once, at_once)
     try:
         async with _dialog_process(system):
             if session.died.done():
@@ -140,6 +142,7 @@ async def _dialog_process(system: System) -> AsyncIterator[None]:
         async with asyncio.timeout(system.config.queue_seconds):
             await system.dialog.acquire()
     except TimeoutError:
+        system.turned_away += 1
         raise CommunicationError(
             f"All dialog processes were busy for {system.config.queue_seconds:g} s", "RFC_COMMUNICATION_FAILURE"
         ) from None

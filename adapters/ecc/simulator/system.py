@@ -56,6 +56,10 @@ class System:
     logons: int = 0
     calls: dict[str, int] = field(default_factory=dict)
     """Calls so far by function module."""
+    most_at_once: int = 0
+    """The most calls at work or waiting at one time, of callers still there, since the last shutdown."""
+    turned_away: int = 0
+    """Calls that found no dialog process in time."""
 
     def now(self) -> str:
         """Return ECC's time as our tables hold it."""
