@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,9 @@ class Bench:
         """Services that the supervisor has started again."""
         self.publisher_started = False
         """Whether the order publisher has been started again since this was last looked at."""
-        self.placed_before: int | None = None
-        """Orders that buyers had been told of when the order publisher died; ``None`` once it has published again."""
+        self.before_death: tuple[int, int] | None = None
+        """Orders that buyers had been told of when the order publisher died, and orders remembered as published then;
+        ``None`` once another has been."""
         self.returns: list[Return] = []
         """How long each recovery took."""
         self.rushes: list[Rush] = []
@@ -139,9 +141,8 @@ class Bench:
     def start(self) -> None:
         """Start everything, and return when every service is ready."""
         self.stack.start_systems()
-        database = open_database(self.database_url)
-        migrate(database)
-        database.close()
+        with closing(open_database(self.database_url)) as database:
+            migrate(database)
         apply(BrokerConfig(url=self.url(), retry_delays=RETRY_DELAYS), TABLE)
         self.stack.start_services(self.services)
 
@@ -206,8 +207,8 @@ class Bench:
                 self._started(service)
 
     def _ended(self, service: str) -> None:
-        if service == PUBLISHER and self.placed_before is None:
-            self.placed_before = len(self.placed())
+        if service == PUBLISHER and self.before_death is None:
+            self.before_death = len(self.placed()), self.published()
 
     def _started(self, service: str) -> None:
         self.starts += 1
@@ -260,9 +261,13 @@ class Bench:
 
     def free_leases(self) -> None:
         """Free the leases of processes that were killed, as time would."""
-        database = open_database(self.database_url)
-        free_all(database)
-        database.close()
+        with closing(open_database(self.database_url)) as database:
+            free_all(database)
+
+    def published(self) -> int:
+        """Return how many orders are remembered as published, by whichever replica."""
+        with closing(open_database(self.database_url)) as database:
+            return int(database.execute("SELECT count(*) FROM magento_published")[0][0])
 
     # The broker
 

@@ -1,8 +1,6 @@
 """How soon work goes on after what stood in its way, and whether everybody rushes at what has just returned."""
 
-import re
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -22,7 +20,6 @@ FIRST_SECONDS = 5.0
 """Seconds after ECC's return in which the rush is counted."""
 TRIES_OF_EACH = 2
 """Connections that a service may need: one may be tried just before the broker is all there."""
-PUBLISHED = re.compile(r"^orderbus_magento_orders_published_total (\S+)$", re.MULTILINE)
 
 
 class Return(Struct, frozen=True):
@@ -96,10 +93,10 @@ class Watch:
         self._wait("ECC", lambda: self._documents() > documents, lambda: len(bench.placed()) > placed)
 
     def publisher_started(self) -> None:
-        """Begin to wait until the publisher, which has been started again, publishes an order."""
+        """Begin to wait until the publisher, which has been started again, or its replica publishes an order."""
         bench = self._bench
-        placed = bench.placed_before or 0
-        self._wait("publisher", self._published, lambda: len(bench.placed()) > placed)
+        placed, published = bench.before_death or (0, 0)
+        self._wait("publisher", lambda: bench.published() > published, lambda: len(bench.placed()) > placed)
 
     def look(self, hindered: Callable[[Awaited], bool]) -> None:
         """Look for what has recovered.
@@ -127,21 +124,13 @@ class Watch:
                 if of == "broker":
                     self._count_connections()
                 elif of == "publisher":
-                    self._bench.placed_before = None
+                    self._bench.before_death = None
         if self._before is not None and now - self._before[0] >= FIRST_SECONDS:
             self._count_sessions()
 
     def _wait(self, of: Awaited, done: Callable[[], bool], due: Callable[[], bool]) -> None:
         now = time.monotonic()
         self._waits[of] = _Wait(now, done, due, looked=now)
-
-    def _published(self) -> bool:
-        """Tell whether the publisher, whose count began anew with its process, has published an order."""
-        url = self._bench.http_url("magento-orders", "metrics")
-        with suppress(OSError), urllib.request.urlopen(url, timeout=3) as answer:
-            found = PUBLISHED.search(answer.read().decode())
-            return found is not None and float(found[1]) > 0
-        return False
 
     def _counts(self) -> dict[str, Any] | None:
         with suppress(OSError):
