@@ -120,7 +120,8 @@ class Watch:
             wait.looked = now
             if wait.done():
                 del self._waits[of]
-                self._bench.returns.append(Return(of, now - wait.since, min(wait.calm, now - wait.since)))
+                seconds = max(0.0, now - wait.since)  # a wait may have begun in this very look
+                self._bench.returns.append(Return(of, seconds, min(wait.calm, seconds)))
                 if of == "broker":
                     self._count_connections()
                 elif of == "publisher":
