@@ -104,8 +104,8 @@ def _route(rounds: int, messages: int, only: tuple[str, ...]) -> Measure:
 
 
 @main.command("prefetch")
-@count("rounds", 3)
-@count("messages", 6000, 1000)
+@count("rounds", 2)
+@count("messages", 20_000, 1000)
 @only
 def _prefetch(rounds: int, messages: int, only: tuple[str, ...]) -> Measure:
     """Find the prefetch at which each contender of `route` is quickest."""
