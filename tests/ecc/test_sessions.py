@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.ecc.check import HARMLESS, check
 from adapters.ecc.connect import open_sessions
@@ -125,3 +126,11 @@ class TestCheck:
         assert [found.what for found in wrong] == ["ECC function module Z_ORDERBUS_PENDING_GET"]
         assert wrong[0].failure is not None
         assert "ecc-interfaces.md" in wrong[0].failure.remedy
+
+    def test_a_function_module_without_a_parameter_is_named(self, ecc: Ecc, monkeypatch: pytest.MonkeyPatch) -> None:
+        module = FUNCTIONS["Z_ORDERBUS_ORDER_OPEN"]
+        older = {name: one for name, one in module.imports.items() if name != "IV_CUSTOMER_KEY"}
+        monkeypatch.setattr(wire, "FUNCTIONS", {**FUNCTIONS, module.name: replace(module, imports=older)})
+        config = ecc.configure()
+        wrong = [found for found in check(open_sessions(config), config) if found.failure]
+        assert [found.what for found in wrong] == ["ECC function module Z_ORDERBUS_ORDER_OPEN"]
