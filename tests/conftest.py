@@ -26,6 +26,17 @@ def rabbitmq() -> Iterator[RabbitNode]:
         node.close()
 
 
+@pytest.fixture(scope="session")
+def tls_rabbitmq() -> Iterator[RabbitNode]:
+    """Yield a RabbitMQ node that listens on a TLS port as well, with a certificate of a private authority."""
+    node = RabbitNode(tls=True)
+    try:
+        node.start()
+        yield node
+    finally:
+        node.close()
+
+
 @pytest.fixture
 def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the AMQP URL of a fresh virtual host, see `virtual_host`."""

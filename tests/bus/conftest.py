@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from bus.runtime import Runtime
 from bus.service import Row, Service
 from schemas.envelope import Publication, Publish
 from tests.bus.sample import SHOP, TABLE
-from tests.rabbitmq import RabbitNode
 
 
 async def until(condition: Callable[[], object], what: str, seconds: float = 40.0) -> None:
@@ -102,14 +101,3 @@ async def any_bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
         bus.apply()
     yield bus
     await bus.close()
-
-
-@pytest.fixture(scope="session")
-def rabbitmq_tls() -> Iterator[RabbitNode]:
-    """Yield a node that listens on a TLS port as well."""
-    node = RabbitNode(tls=True)
-    try:
-        node.start()
-        yield node
-    finally:
-        node.close()

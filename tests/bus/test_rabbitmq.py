@@ -475,8 +475,8 @@ async def test_a_missing_virtual_host_ends_the_start_at_once(bus: Bus, rabbitmq:
 
 
 @promise("reconnects")
-async def test_the_connection_is_verified_by_tls(rabbitmq_tls: RabbitNode) -> None:
-    bus = Bus(rabbitmq_tls.url(tls=True))
+async def test_the_connection_is_verified_by_tls(tls_rabbitmq: RabbitNode) -> None:
+    bus = Bus(tls_rabbitmq.url(tls=True))
     sink: list[Message[Any]] = []
 
     def handle(message: Message[m.AddSalesOrder]) -> Sequence[m.Body]:
@@ -487,7 +487,7 @@ async def test_the_connection_is_verified_by_tls(rabbitmq_tls: RabbitNode) -> No
     services = (bus.shop(), router(), orders, service("magento-order-numbers"))
     with pytest.raises(Outage, match="certificate"):
         await Bus(bus.url).run(*services, start_timeout=0.2)
-    await bus.run(*services, ca_file=str(rabbitmq_tls.ca_file))
+    await bus.run(*services, ca_file=str(tls_rabbitmq.ca_file))
     bus.place(*(placed(number) for number in range(500)))
     await until(lambda: len(sink) >= 500, "all arrive")
     await bus.close()

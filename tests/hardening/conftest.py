@@ -1,22 +1,10 @@
-"""A broker and a database that speak TLS with certificates of a private authority."""
+"""A database that speaks TLS with a certificate of a private authority."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.postgres import PostgresCluster
-from tests.rabbitmq import RabbitNode
-
-
-@pytest.fixture(scope="session")
-def tls_rabbitmq() -> Iterator[RabbitNode]:
-    """Yield a RabbitMQ node that listens on a TLS port as well."""
-    node = RabbitNode(tls=True)
-    try:
-        node.start()
-        yield node
-    finally:
-        node.close()
 
 
 @pytest.fixture(scope="session")
